@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +73,19 @@ RC = {
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
 }
+matplotlib.rcParams.update(RC)
 
 
 def new_figure(width: float = 6.4, height: float = 3.6, **subplots: Any) -> tuple[Figure, Any]:
     """A figure in the style of the site; size in inches, 1 inch = 72 CSS pixels before scaling."""
-    with plt.rc_context(RC):
-        fig, ax = plt.subplots(figsize=(width, height), layout="constrained", **subplots)
+    fig, ax = plt.subplots(figsize=(width, height), layout="constrained", **subplots)
     return fig, ax
 
 
 def diagram(width: float = 6.4, height: float = 3.6) -> tuple[Figure, Axes]:
     """A canvas without axes whose data units are inches, for boxes and arrows."""
-    with plt.rc_context(RC):
-        fig = plt.figure(figsize=(width, height))
-        ax = fig.add_axes((0.0, 0.0, 1.0, 1.0))
+    fig = plt.figure(figsize=(width, height))
+    ax = fig.add_axes((0.0, 0.0, 1.0, 1.0))
     ax.set_xlim(0, width)
     ax.set_ylim(0, height)
     ax.axis("off")
@@ -154,7 +154,9 @@ def arrow(
 def save(fig: Figure, path: Path) -> None:
     """Write the figure as an SVG fragment that can stand inside an HTML page."""
     buffer = io.StringIO()
-    with plt.rc_context(RC):
+    with warnings.catch_warnings():
+        # Matplotlib measures Chinese text with a font that lacks it; the browser draws it.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(fig)
     svg = buffer.getvalue()
@@ -165,13 +167,16 @@ def save(fig: Figure, path: Path) -> None:
         svg = svg.replace(colour, f"var(--fig-{variable})")
     # Text: the size is matplotlib's, the font family is the page's.
     svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", svg)
+    svg = re.sub(r"font-family: [^;\"]+; ?", "", svg)
     # Ids are per file in matplotlib and per page in HTML: make them the figure's own.
     stem = re.sub(r"[^a-zA-Z0-9]", "-", path.name.removesuffix(".svg"))
     svg = re.sub(r'id="', f'id="{stem}-', svg)
     svg = re.sub(r"url\(#", f"url(#{stem}-", svg)
-    svg = re.sub(r'xlink:href="#', f'xlink:href="#{stem}-', svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{stem}-', svg)
     # Width and height in points would freeze the size; the view box and CSS decide.
     svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
     svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    lines = (line.rstrip() for line in svg.splitlines())
+    # Path data is broken over many lines: one line per element reads and compresses better.
+    svg = re.sub(r'"[^"<>]*"', lambda attribute: " ".join(attribute[0].split()), svg)
+    lines = (line.strip() for line in svg.splitlines())
     path.write_text("\n".join(line for line in lines if line) + "\n", encoding="utf-8")
