@@ -1,14 +1,8 @@
-"""One style for all figures: SVG whose colours are CSS variables.
-
-A figure is inlined into the page, so ``var(--fig-ink)`` follows the reader's light or
-dark scheme. Matplotlib can't write CSS variables; it draws with stand-in colours which
-``save`` replaces. Text stays text: searchable, selectable, in the reader's own font.
-"""
+"""Figures of the experiments, all in one style (see ``sitekit.svg``)."""
 
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -22,57 +16,39 @@ from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from matplotlib.patches import FancyBboxPatch  # noqa: E402
 
-# Stand-ins: nearly black, so a forgotten one is visible; each is one CSS variable.
-INK = "#010101"
-MUTED = "#020202"
-GRID = "#030303"
-FORWARD = "#040404"
-BACKWARD = "#050505"
-ACCENT = "#060606"
-GOOD = "#070707"
-BAD = "#080808"
-SURFACE = "#090909"
-SERIES = ["#0a0a0a", "#0b0b0b", "#0c0c0c", "#0d0d0d", "#0e0e0e", "#0f0f0f"]
+from sitekit.svg import (  # noqa: E402
+    ACCENT,
+    BACKWARD,
+    BAD,
+    FORWARD,
+    GOOD,
+    GRID,
+    INK,
+    MUTED,
+    RC,
+    SERIES,
+    SURFACE,
+    inline,
+)
 
-VARIABLES = {
-    INK: "ink",
-    MUTED: "muted",
-    GRID: "grid",
-    FORWARD: "forward",
-    BACKWARD: "backward",
-    ACCENT: "accent",
-    GOOD: "good",
-    BAD: "bad",
-    SURFACE: "surface",
-} | {colour: f"series-{i}" for i, colour in enumerate(SERIES, start=1)}
+__all__ = [
+    "ACCENT",
+    "BACKWARD",
+    "BAD",
+    "FORWARD",
+    "GOOD",
+    "GRID",
+    "INK",
+    "MUTED",
+    "SERIES",
+    "SURFACE",
+    "arrow",
+    "box",
+    "diagram",
+    "new_figure",
+    "save",
+]
 
-RC = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "bpref",  # element ids are the same in every run
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.prop_cycle": matplotlib.cycler(color=SERIES),
-    "grid.color": GRID,
-    "grid.linewidth": 0.7,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "text.color": INK,
-    "lines.linewidth": 1.8,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-}
 matplotlib.rcParams.update(RC)
 
 
@@ -159,24 +135,4 @@ def save(fig: Figure, path: Path) -> None:
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         fig.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(fig)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
-    svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, flags=re.S)
-    for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, f"var(--fig-{variable})")
-    # Text: the size is matplotlib's, the font family is the page's.
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", svg)
-    svg = re.sub(r"font-family: [^;\"]+; ?", "", svg)
-    # Ids are per file in matplotlib and per page in HTML: make them the figure's own.
-    stem = re.sub(r"[^a-zA-Z0-9]", "-", path.name.removesuffix(".svg"))
-    svg = re.sub(r'id="', f'id="{stem}-', svg)
-    svg = re.sub(r"url\(#", f"url(#{stem}-", svg)
-    svg = re.sub(r'xlink:href="#', f'href="#{stem}-', svg)
-    # Width and height in points would freeze the size; the view box and CSS decide.
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    # Path data is broken over many lines: one line per element reads and compresses better.
-    svg = re.sub(r'"[^"<>]*"', lambda attribute: " ".join(attribute[0].split()), svg)
-    lines = (line.strip() for line in svg.splitlines())
-    path.write_text("\n".join(line for line in lines if line) + "\n", encoding="utf-8")
+    path.write_text(inline(buffer.getvalue(), path.stem), encoding="utf-8")

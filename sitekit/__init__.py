@@ -1,0 +1,1 @@
+"""Turns Markdown pages into a checked site. Knows nothing of backpropagation."""

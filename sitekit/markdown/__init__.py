@@ -1,0 +1,1 @@
+"""Python-Markdown extensions: formulas, injected numbers, inline figures."""

@@ -1,0 +1,103 @@
+"""Formulas become HTML and MathML when the page is built: no script runs in the browser.
+
+``pymdownx.arithmatex`` (generic mode) finds the formulas; this extension renders them with
+KaTeX in one Node process that lives as long as the build. A formula that KaTeX does not
+accept stops the build and names itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from markdown import Markdown
+from markdown.extensions import Extension
+from markdown.treeprocessors import Treeprocessor
+
+from sitekit.node import NODE
+
+_SCRIPT = Path(__file__).with_name("katex.mjs")
+
+
+class FormulaError(ValueError):
+    """A formula that KaTeX does not accept."""
+
+
+class Katex:
+    """The Node process, and what it has rendered so far."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()  # mkdocs serve builds in another thread
+        self._rendered: dict[tuple[str, bool], str] = {}
+
+    def render(self, formulas: list[tuple[str, bool]]) -> list[str]:
+        """HTML of each (tex, display) pair; raises FormulaError that quotes the first bad one."""
+        with self._lock:
+            new = [f for f in dict.fromkeys(formulas) if f not in self._rendered]
+            if new:
+                for (tex, display), answer in zip(new, self._ask(new), strict=True):
+                    if "error" in answer:
+                        raise FormulaError(f"{answer['error']}\nin the formula: {tex}")
+                    self._rendered[tex, display] = answer["html"]
+            return [self._rendered[f] for f in formulas]
+
+    def _ask(self, formulas: list[tuple[str, bool]]) -> list[dict[str, str]]:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [str(NODE), str(_SCRIPT)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
+            atexit.register(self._process.kill)
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
+        question = [{"tex": tex, "display": display} for tex, display in formulas]
+        stdin.write(json.dumps(question) + "\n")
+        stdin.flush()
+        line = stdout.readline()
+        if not line:
+            raise RuntimeError("KaTeX did not answer: run `make setup` (it needs node_modules/katex)")
+        answers: list[dict[str, str]] = json.loads(line)
+        return answers
+
+
+_katex = Katex()
+
+
+class FormulaProcessor(Treeprocessor):
+    """Replaces what arithmatex marked by what KaTeX made of it."""
+
+    def run(self, root: Element) -> None:
+        marked = [el for el in root.iter() if el.get("class") == "arithmatex"]
+        formulas = [_tex(el) for el in marked]
+        for el, (_, display), html in zip(marked, formulas, _katex.render(formulas), strict=True):
+            el.set("class", "math display" if display else "math")
+            el.text = self.md.htmlStash.store(html)
+
+
+def _tex(el: Element) -> tuple[str, bool]:
+    r"""The LaTeX and its kind: arithmatex writes ``\(…\)`` and ``\[…\]``, escaping the latter."""
+    text = str(el.text)
+    inner, display = text[2:-2].strip(), text.startswith("\\[")
+    if display:
+        for escaped, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
+            inner = inner.replace(escaped, char)
+    return inner, display
+
+
+class KatexExtension(Extension):
+    def extendMarkdown(self, md: Markdown) -> None:
+        # After inline patterns (20) have found the formulas, before the table of contents (5).
+        md.treeprocessors.register(FormulaProcessor(md), "katex", 15)
+
+
+def makeExtension(**kwargs: Any) -> KatexExtension:
+    return KatexExtension(**kwargs)
