@@ -1,0 +1,156 @@
+"""Argument checks shared by the whole package.
+
+Every error names the argument, what was expected and what came:
+``weight: expected shape (out_features, 3), got (4, 2)``. A value of a wrong kind is a
+`TypeError`, a wrong shape or a value out of range is a `ValueError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def floats(**arguments: Any) -> tuple[np.ndarray, ...]:
+    """Return the arguments as arrays of one dtype, float32 or float64.
+
+    Examples
+    --------
+    >>> floats(input=np.ones(2, dtype=int))
+    Traceback (most recent call last):
+    TypeError: input: expected dtype float32 or float64, got int64
+    """
+    arrays = tuple(np.asarray(value) for value in arguments.values())
+    dtype = arrays[0].dtype
+    for name, array in zip(arguments, arrays, strict=True):
+        if array.dtype not in FLOATS:
+            raise TypeError(f"{name}: expected dtype float32 or float64, got {array.dtype}")
+        if array.dtype != dtype:
+            first = next(iter(arguments))
+            raise TypeError(f"{name}: expected dtype {dtype} as of {first}, got {array.dtype}")
+    return arrays
+
+
+def shape(name: str, array: np.ndarray, expected: Sequence[int | str]) -> None:
+    """Check the shape; a string in `expected` is the name of a size that is free.
+
+    Examples
+    --------
+    >>> shape("weight", np.ones((4, 2)), ("out_features", 3))
+    Traceback (most recent call last):
+    ValueError: weight: expected shape (out_features, 3), got (4, 2)
+    """
+    fits = len(array.shape) == len(expected) and all(
+        isinstance(want, str) or want == came
+        for want, came in zip(expected, array.shape, strict=True)
+    )
+    if not fits:
+        text = ", ".join(map(str, expected)) + ("," if len(expected) == 1 else "")
+        raise ValueError(f"{name}: expected shape ({text}), got {array.shape}")
+
+
+def grad_output(value: Any, expected: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Return the gradient of an output as an array of that output's shape and dtype.
+
+    A single real number (the usual ``1.0`` of a scalar loss) takes the dtype of the output.
+    """
+    array = np.asarray(value)
+    if array.ndim == 0 and array.dtype.kind in "iuf":
+        array = array.astype(dtype)
+    elif array.dtype != dtype:
+        raise TypeError(f"grad_output: expected dtype {dtype} as of the output, got {array.dtype}")
+    shape("grad_output", array, expected)
+    return array
+
+
+def linear_arguments(
+    input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return the arguments of a linear layer when their dtypes and shapes fit."""
+    if bias is None:
+        input, weight = floats(input=input, weight=weight)
+    else:
+        input, weight, bias = floats(input=input, weight=weight, bias=bias)
+    if input.ndim == 0:
+        raise ValueError("input: expected shape (..., in_features), got ()")
+    shape("weight", weight, ("out_features", input.shape[-1]))
+    if 0 in weight.shape:
+        raise ValueError(f"weight: expected at least one feature each way, got {weight.shape}")
+    if bias is not None:
+        shape("bias", bias, (weight.shape[0],))
+    return input, weight, bias
+
+
+def divisor(reduction: str, count: int) -> float:
+    """Return what the sum of the losses is divided by: `count` for "mean", else 1.
+
+    The mean over nothing is nan, as in PyTorch: dividing by nan gives it without a warning.
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction: expected one of {REDUCTIONS}, got {reduction!r}")
+    if reduction != "mean":
+        return 1.0
+    return float(count) if count else float("nan")
+
+
+def batch(name: str, array: np.ndarray) -> None:
+    """Check that there is a batch axis."""
+    if array.ndim == 0:
+        raise ValueError(f"{name}: expected shape (N, ...), got ()")
+
+
+def logits(name: str, array: np.ndarray) -> None:
+    """Check that the shape is (N, C) with at least one class."""
+    shape(name, array, ("N", "C"))
+    if array.shape[1] == 0:
+        raise ValueError(f"{name}: expected shape (N, C) with C at least 1, got {array.shape}")
+
+
+def labels(target: Any, count: int, classes: int) -> np.ndarray:
+    """Return `target` as an array of `count` integer class labels, each in [0, classes)."""
+    array = np.asarray(target)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"target: expected an integer dtype, got {array.dtype}")
+    shape("target", array, (count,))
+    wrong = np.flatnonzero((array < 0) | (array >= classes))
+    if wrong.size:
+        first = wrong[0]
+        raise ValueError(
+            f"target: expected labels from 0 to {classes - 1}, got {array[first]} at index {first}"
+        )
+    return array
+
+
+def probabilities(name: str, array: np.ndarray) -> None:
+    """Check that every element lies in [0, 1]; nan does not."""
+    wrong = np.argwhere(~((array >= 0) & (array <= 1)))
+    if len(wrong):
+        index = tuple(int(i) for i in wrong[0])
+        raise ValueError(
+            f"{name}: expected values from 0 to 1, got {array[index]} at index {index}"
+        )
+
+
+def positive_int(name: str, value: Any) -> int:
+    """Return `value` when it is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an int, got {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name}: expected at least 1, got {value}")
+    return int(value)
+
+
+def real(name: str, value: Any, *, minimum: float | None = None) -> float:
+    """Return `value` when it is a finite real number, not below `minimum`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
+    if not np.isfinite(value):
+        raise ValueError(f"{name}: expected a finite number, got {value}")
+    if minimum is not None and value < minimum:
+        raise ValueError(f"{name}: expected at least {minimum}, got {value}")
+    return float(value)
