@@ -15,6 +15,7 @@ from torch import nn, optim
 
 from bpref.regression.baseline import NOISE_FLOOR, least_squares, mse
 from bpref.regression.data import (
+    Array,
     DataError,
     RegressionDataset,
     Scaler,
@@ -37,8 +38,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _positive_int(text: str) -> int:
     value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    if not 1 <= value <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"must be between 1 and 1000000, got {value}")
     return value
 
 
@@ -73,7 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--lr", type=_learning_rate, default=0.01, metavar="X", help="of SGD [%(default)s]")
     add("--seed", type=_seed, default=0, metavar="N", help="of everything [%(default)s]")
     add("--hidden", type=_positive_int, default=10, metavar="N", help="units [%(default)s]")
-    add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, … [%(default)s]")
+    add("--device", default="auto", metavar="NAME", help="auto, cpu, cuda [%(default)s]")
     add(
         "--output",
         type=Path,
@@ -100,10 +101,10 @@ class Task:
         One line for the report.
     """
 
-    X_train: np.ndarray
-    y_train: np.ndarray
-    X_test: np.ndarray
-    y_test: np.ndarray
+    X_train: Array
+    y_train: Array
+    X_test: Array
+    y_test: Array
     labels: Scaler | None
     name: str
 
@@ -229,18 +230,19 @@ def run(args: argparse.Namespace) -> str:
         model, train_loader, test_loader, criterion, optimizer, args.epochs, device, progress=True
     )
     if not math.isfinite(history.train_loss[-1]):
+        loss = history.train_loss[-1]
         raise FloatingPointError(
-            f"training diverged (loss {history.train_loss[-1]}): try a smaller --lr than {args.lr:g}"
+            f"training diverged (loss {loss}): try a smaller --lr than {args.lr:g}"
         )
     paths = write_pictures(task, model, history, device, args.output)
     return f"{report(task, before, history)}\nwrote {paths[0]} and {paths[1]}"
 
 
-def predict(model: nn.Module, X: np.ndarray, device: torch.device) -> np.ndarray:
+def predict(model: nn.Module, X: Array, device: torch.device) -> Array:
     """Return the model's predictions for X (N, d) as float64, shape (N, 1)."""
     with torch.no_grad():
         output = model(torch.as_tensor(X, dtype=torch.float32, device=device))
-    return output.cpu().numpy().astype(np.float64)
+    return np.asarray(output.cpu().numpy(), dtype=np.float64)
 
 
 def write_pictures(
@@ -271,7 +273,10 @@ def write_pictures(
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 1 (training diverged) or 2 (bad input)."""
+    """Run the command and return its exit code.
+
+    0: done. 1: the training diverged. 2: an option, a file or a folder cannot be used.
+    """
     parser = build_parser()
     args = parser.parse_args(argv)
     try:
@@ -285,6 +290,9 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"{parser.prog}: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"{parser.prog}: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bpref.regression.data import NOISE_STD
+from bpref.regression.data import NOISE_STD, Array
 
 # --8<-- [start:noise_floor]
 NOISE_FLOOR = NOISE_STD**2  # Var(noise): no predictor of the article's data can expect less
@@ -12,7 +12,7 @@ NOISE_FLOOR = NOISE_STD**2  # Var(noise): no predictor of the article's data can
 
 
 # --8<-- [start:least_squares]
-def least_squares(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def least_squares(X: Array, y: Array) -> tuple[Array, Array]:
     """Return the linear map with the smallest mean squared error on (X, y), in closed form.
 
     The data are centred, then the slope comes from the singular value decomposition
@@ -49,7 +49,8 @@ def least_squares(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         raise ValueError(f"X (N, d) and y (N, m) are needed, got shapes {X.shape} and {y.shape}")
     X_mean, y_mean = X.mean(axis=0), y.mean(axis=0)
     U, S, Vt = np.linalg.svd(X - X_mean, full_matrices=False)
-    keep = S > max(X.shape) * np.finfo(np.float64).eps * S.max(initial=0.0)
+    smallest = max(X.shape) * np.finfo(np.float64).eps * S.max(initial=0.0)
+    keep = np.greater(S, smallest)
     U, S, Vt = U[:, keep], S[keep], Vt[keep]
     weight = ((U.T @ (y - y_mean)).T / S) @ Vt
     bias = y_mean - X_mean @ weight.T
@@ -60,12 +61,15 @@ def least_squares(X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 # --8<-- [start:mse]
-def mse(prediction: np.ndarray, y: np.ndarray) -> float:
+def mse(prediction: Array, y: Array) -> float:
     """Return the mean squared error of two arrays of the same shape.
 
     Parameters
     ----------
-    prediction, y : ndarray, shape (N, m)
+    prediction : ndarray, shape (N, m)
+        Predictions.
+    y : ndarray, shape (N, m)
+        Labels.
 
     Returns
     -------

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import DataLoader, Dataset
+
+Array: TypeAlias = NDArray[np.float64]
+Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]  # one sample, or one batch: (x, y)
 
 # --8<-- [start:constants]
 SLOPE = 2.0
@@ -18,6 +23,7 @@ NOISE_STD = 1.0
 # --8<-- [end:constants]
 
 MIN_ROWS = 5  # the smallest table that an 80 % / 20 % split leaves with a test row
+LARGEST = 1e100  # a column with larger values would overflow when it is squared
 
 
 class DataError(ValueError):
@@ -27,7 +33,7 @@ class DataError(ValueError):
 # --8<-- [start:make_data]
 def make_data(
     n_train: int = 100, n_test: int = 100, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[Array, Array, Array, Array]:
     """Draw the article's data: y = 2 x + 1 + noise, with x and the noise from N(0, 1).
 
     Parameters
@@ -67,7 +73,7 @@ def make_data(
 
 
 # --8<-- [start:RegressionDataset]
-class RegressionDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+class RegressionDataset(Dataset[Pair]):
     """Inputs and labels as tensors of one dtype, one pair per index.
 
     Parameters
@@ -92,7 +98,7 @@ class RegressionDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     (3, (tensor([0.]), tensor([1.])))
     """
 
-    def __init__(self, X, y, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, X: ArrayLike, y: ArrayLike, dtype: torch.dtype = torch.float32) -> None:
         self.X = torch.as_tensor(X, dtype=dtype)
         self.y = torch.as_tensor(y, dtype=dtype)
         if self.X.ndim != 2 or self.y.ndim != 2:
@@ -107,7 +113,7 @@ class RegressionDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         """Return the number of samples N."""
         return len(self.X)
 
-    def __getitem__(self, idx: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __getitem__(self, idx: int) -> Pair:
         """Return the sample at `idx`: tensors of shapes (d,) and (m,)."""
         return self.X[idx], self.y[idx]
 
@@ -117,8 +123,8 @@ class RegressionDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 # --8<-- [start:make_loaders]
 def make_loaders(
-    train_dataset: Dataset, test_dataset: Dataset, batch_size: int = 32, seed: int = 0
-) -> tuple[DataLoader, DataLoader]:
+    train_dataset: Dataset[Pair], test_dataset: Dataset[Pair], batch_size: int = 32, seed: int = 0
+) -> tuple[DataLoader[Pair], DataLoader[Pair]]:
     """Return the loader for training (shuffled) and the loader for testing (in order).
 
     Parameters
@@ -179,8 +185,8 @@ class Table:
         The name of the target column.
     """
 
-    X: np.ndarray
-    y: np.ndarray
+    X: Array
+    y: Array
     features: tuple[str, ...]
     target: str
 
@@ -205,8 +211,8 @@ def read_csv(path: str | PathLike[str], target: str) -> Table:
     ------
     DataError
         If the file cannot be read, has no such column, no feature column, a repeated
-        name, fewer than 5 rows, a cell that is empty or not a finite number, or a
-        column that never changes. The message is one line and names the place.
+        name, fewer than 5 rows, a cell that is empty or not a finite number up to 1e100,
+        or a column that never changes. The message is one line and names the place.
 
     Examples
     --------
@@ -227,12 +233,16 @@ def read_csv(path: str | PathLike[str], target: str) -> Table:
     cells = text.iloc[1:]
     cells = cells[~(cells.isna() | (cells == "")).all(axis=1)]  # blank lines hold no sample
     if len(cells) < MIN_ROWS:
-        raise DataError(f"{path}: {len(cells)} data rows, at least {MIN_ROWS} are needed")
+        raise DataError(f"{path}: at least {MIN_ROWS} data rows are needed, found {len(cells)}")
     values = cells.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    for row, column in np.argwhere(~np.isfinite(values))[:1]:
+    for row, column in np.argwhere(~(np.abs(values) <= LARGEST))[:1]:
         cell = cells.iloc[row, column]
-        missing = not isinstance(cell, str) or cell.strip().lower() in {"", "nan", "na"}
-        reason = "is missing" if missing else f"{cell[:30]!r} is not a finite number"
+        if not isinstance(cell, str) or cell.strip().lower() in {"", "nan", "na"}:
+            reason = "is missing"
+        elif np.isfinite(values[row, column]):
+            reason = f"{cell[:30]!r} is too large"
+        else:
+            reason = f"{cell[:30]!r} is not a finite number"
         line = cells.index[row] + 1
         raise DataError(f"{path}: line {line}, column {names[column]!r}: value {reason}")
     for column in np.flatnonzero(np.ptp(values, axis=0) == 0)[:1]:
@@ -277,14 +287,16 @@ def _read_cells(path: str | PathLike[str]) -> pd.DataFrame:
 
 # --8<-- [start:split]
 def split(
-    X: np.ndarray, y: np.ndarray, test_fraction: float = 0.2, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    X: Array, y: Array, test_fraction: float = 0.2, seed: int = 0
+) -> tuple[Array, Array, Array, Array]:
     """Shuffle the rows and cut off a test set.
 
     Parameters
     ----------
     X : ndarray, shape (N, d)
+        Inputs.
     y : ndarray, shape (N, m)
+        Labels.
     test_fraction : float
         Share of the rows that go into the test set, between 0 and 1.
     seed : int
@@ -333,20 +345,20 @@ class Scaler:
     array([[3.]])
     """
 
-    mean: np.ndarray
-    std: np.ndarray
+    mean: Array
+    std: Array
 
     @classmethod
-    def from_training(cls, values: np.ndarray) -> Scaler:
+    def from_training(cls, values: Array) -> Scaler:
         """Measure the columns of `values` (N, d)."""
         std = values.std(axis=0)
         return cls(mean=values.mean(axis=0), std=np.where(std > 0, std, 1.0))
 
-    def transform(self, values: np.ndarray) -> np.ndarray:
+    def transform(self, values: Array) -> Array:
         """Standardise the columns of `values` (N, d)."""
         return (values - self.mean) / self.std
 
-    def inverse(self, values: np.ndarray) -> np.ndarray:
+    def inverse(self, values: Array) -> Array:
         """Undo `transform`."""
         return values * self.std + self.mean
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from bpref.regression.data import Array
 from bpref.regression.training import History
 
 
 # --8<-- [start:plot_fit]
 def plot_fit(
-    X: np.ndarray,
-    y: np.ndarray,
-    prediction: np.ndarray,
-    baseline: np.ndarray,
+    X: Array,
+    y: Array,
+    prediction: Array,
+    baseline: Array,
     title: str = "fit",
 ) -> Figure:
     """Draw the model's predictions next to the labels and to least squares.
@@ -24,9 +25,11 @@ def plot_fit(
     Parameters
     ----------
     X : ndarray, shape (N, d)
+        Inputs.
     y, prediction, baseline : ndarray, shape (N, 1)
         Labels, predictions of the model, predictions of least squares.
     title : str
+        Heading of the picture.
 
     Returns
     -------
@@ -67,6 +70,7 @@ def plot_losses(history: History, floor: float, floor_name: str = "noise floor")
     Parameters
     ----------
     history : History
+        What `fit` returned.
     floor : float
         Height of the line, in the unit of the losses.
     floor_name : str

@@ -11,13 +11,15 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from bpref.regression.data import Pair
+
 Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 # --8<-- [start:train_epoch]
 def train_epoch(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[Pair],
     criterion: Criterion,
     optimizer: Optimizer,
     device: torch.device | str,
@@ -79,7 +81,7 @@ def train_epoch(
 # --8<-- [start:evaluate]
 def evaluate(
     model: nn.Module,
-    loader: DataLoader,
+    loader: DataLoader[Pair],
     criterion: Criterion,
     device: torch.device | str,
 ) -> float:
@@ -160,8 +162,8 @@ class History:
 # --8<-- [start:fit]
 def fit(
     model: nn.Module,
-    train_loader: DataLoader,
-    test_loader: DataLoader,
+    train_loader: DataLoader[Pair],
+    test_loader: DataLoader[Pair],
     criterion: Criterion,
     optimizer: Optimizer,
     epochs: int,
