@@ -1,0 +1,1 @@
+"""Checks of the pages: fences, language parity, links, accessibility, weight."""

@@ -1,0 +1,72 @@
+"""Build both languages: ``python -m sitekit.build [--site-dir DIR]``.
+
+The English build cleans its folder, so it comes first; the Chinese one lies inside it.
+The address comes from SITE_URL; without it the site works at any address, but has no
+sitemap and no canonical links, because those must name one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+
+CONFIGS = {"en": Path("mkdocs.yml"), "zh": Path("mkdocs.zh.yml")}
+
+
+def site_url(lang: str, root: str) -> str:
+    """Address of one language's site below the address of the whole."""
+    if not root:
+        return ""
+    root = root.rstrip("/") + "/"
+    return root if lang == "en" else f"{root}{lang}/"
+
+
+def build(lang: str, site_dir: Path, root: str = "") -> None:
+    """Build one language into ``site_dir``; a warning is an error (``strict``)."""
+    from mkdocs.commands.build import build as mkdocs_build
+    from mkdocs.config import load_config
+
+    config = load_config(
+        str(CONFIGS[lang]), site_dir=str(site_dir.resolve()), site_url=site_url(lang, root)
+    )
+    config.plugins.on_startup(command="build", dirty=False)
+    try:
+        mkdocs_build(config)
+    finally:
+        config.plugins.on_shutdown()
+
+
+def build_all(site_dir: Path, root: str = "") -> None:
+    """Build English into ``site_dir`` and Chinese into ``site_dir/zh``."""
+    build("en", site_dir, root)
+    build("zh", site_dir / "zh", root)
+
+
+def quiet() -> None:
+    """Leave out notices that every command repeats; docs/adr/0003 records what they say."""
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"
+    logging.getLogger("jieba").setLevel(logging.WARNING)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sitekit.build", description=__doc__)
+    parser.add_argument("--site-dir", type=Path, default=Path("site"))
+    args = parser.parse_args()
+    quiet()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s  %(message)s", stream=sys.stderr)
+
+    from mkdocs.exceptions import Abort
+
+    try:
+        build_all(args.site_dir, os.environ.get("SITE_URL", ""))
+    except Abort as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
