@@ -154,3 +154,31 @@ def real(name: str, value: Any, *, minimum: float | None = None) -> float:
     if minimum is not None and value < minimum:
         raise ValueError(f"{name}: expected at least {minimum}, got {value}")
     return float(value)
+
+
+def writable(array: Any) -> np.ndarray:
+    """Return `array` when values can be written into it in place."""
+    if not isinstance(array, np.ndarray):
+        hint = "; pass its .data" if hasattr(array, "data") and hasattr(array, "grad") else ""
+        raise TypeError(f"array: expected a NumPy array, got {type(array).__name__}{hint}")
+    floats(array=array)
+    if not array.flags.writeable:
+        raise ValueError("array: expected an array that can be written to, got a read-only one")
+    return array
+
+
+def generator(value: Any) -> np.random.Generator:
+    """Return `value`, or a fresh unseeded generator for None."""
+    if value is None:
+        return np.random.default_rng()
+    if not isinstance(value, np.random.Generator):
+        raise TypeError(f"generator: expected a numpy.random.Generator, got {type(value).__name__}")
+    return value
+
+
+def float_dtype(value: Any) -> np.dtype:
+    """Return `value` as a dtype, float32 or float64."""
+    for dtype in FLOATS:
+        if value is not None and value == dtype:
+            return dtype
+    raise TypeError(f"dtype: expected float32 or float64, got {value!r}")

@@ -17,6 +17,7 @@ def identity(input: np.ndarray) -> tuple[np.ndarray, tuple[tuple[int, ...], np.d
     Parameters
     ----------
     input : ndarray, any shape, float32 or float64
+        The pre-activation a.
 
     Returns
     -------
@@ -51,6 +52,7 @@ def identity_backward(
     Parameters
     ----------
     grad_output : ndarray, shape and dtype of the output
+        ∂J/∂h.
     cache : tuple
         What `identity` returned.
 
@@ -148,7 +150,8 @@ def sigmoid_backward(grad_output: np.ndarray, cache: tuple[np.ndarray]) -> np.nd
     """
     (output,) = cache
     grad_output = _check.grad_output(grad_output, output.shape, output.dtype)
-    return grad_output * output * (1.0 - output)
+    grad_input: np.ndarray = grad_output * output * (1.0 - output)
+    return grad_input
 
 
 # --8<-- [end:sigmoid_backward]
@@ -156,7 +159,7 @@ def sigmoid_backward(grad_output: np.ndarray, cache: tuple[np.ndarray]) -> np.nd
 
 # --8<-- [start:tanh]
 def tanh(input: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray]]:
-    """Return tanh(a).
+    """Return the hyperbolic tangent of a, elementwise.
 
     Parameters
     ----------
@@ -217,7 +220,8 @@ def tanh_backward(grad_output: np.ndarray, cache: tuple[np.ndarray]) -> np.ndarr
     """
     (output,) = cache
     grad_output = _check.grad_output(grad_output, output.shape, output.dtype)
-    return grad_output * (1.0 - output * output)
+    grad_input: np.ndarray = grad_output * (1.0 - output * output)
+    return grad_input
 
 
 # --8<-- [end:tanh_backward]

@@ -25,6 +25,7 @@ def mse_loss(
     target : ndarray, shape and dtype of input
         The label y; it is not broadcast.
     reduction : {"mean", "sum", "none"}
+        What becomes of the single losses.
 
     Returns
     -------
@@ -66,7 +67,8 @@ def mse_loss_backward(grad_output: np.ndarray | float, cache: tuple[np.ndarray, 
 
     Parameters
     ----------
-    grad_output : scalar (1.0 for a final loss), or ndarray with the shape of the loss
+    grad_output : scalar, or ndarray with the shape of the loss
+        1.0 for a final loss.
     cache : tuple
         What `mse_loss` returned.
 
@@ -89,7 +91,8 @@ def mse_loss_backward(grad_output: np.ndarray | float, cache: tuple[np.ndarray, 
     error, reduction = cache
     loss_shape = error.shape if reduction == "none" else ()
     grad_output = _check.grad_output(grad_output, loss_shape, error.dtype)
-    return grad_output * 2.0 * error / _check.divisor(reduction, error.size)
+    grad_input: np.ndarray = grad_output * 2.0 * error / _check.divisor(reduction, error.size)
+    return grad_input
 
 
 # --8<-- [end:mse_loss_backward]
@@ -108,6 +111,7 @@ def half_mse_loss(
     target : ndarray, shape and dtype of input
         The label y; it is not broadcast.
     reduction : {"mean", "sum", "none"}
+        What becomes of the single losses.
 
     Returns
     -------
@@ -156,7 +160,8 @@ def half_mse_loss_backward(
 
     Parameters
     ----------
-    grad_output : scalar (1.0 for a final loss), or ndarray of shape (N,) for "none"
+    grad_output : scalar, or ndarray of shape (N,) for "none"
+        1.0 for a final loss.
     cache : tuple
         What `half_mse_loss` returned.
 
@@ -184,7 +189,8 @@ def half_mse_loss_backward(
     loss_shape = error.shape[:1] if reduction == "none" else ()
     grad_output = _check.grad_output(grad_output, loss_shape, error.dtype)
     per_sample = grad_output.reshape(loss_shape + (1,) * (error.ndim - 1))
-    return per_sample * error / _check.divisor(reduction, len(error))
+    grad_input: np.ndarray = per_sample * error / _check.divisor(reduction, len(error))
+    return grad_input
 
 
 # --8<-- [end:half_mse_loss_backward]
@@ -253,7 +259,8 @@ def binary_cross_entropy_with_logits_backward(
 
     Parameters
     ----------
-    grad_output : scalar (1.0 for a final loss), or ndarray with the shape of the loss
+    grad_output : scalar, or ndarray with the shape of the loss
+        1.0 for a final loss.
     cache : tuple
         What `binary_cross_entropy_with_logits` returned.
 
@@ -276,7 +283,10 @@ def binary_cross_entropy_with_logits_backward(
     probability, target, reduction = cache
     loss_shape = target.shape if reduction == "none" else ()
     grad_output = _check.grad_output(grad_output, loss_shape, target.dtype)
-    return grad_output * (probability - target) / _check.divisor(reduction, target.size)
+    grad_input: np.ndarray = (
+        grad_output * (probability - target) / _check.divisor(reduction, target.size)
+    )
+    return grad_input
 
 
 # --8<-- [end:binary_cross_entropy_with_logits_backward]
@@ -345,7 +355,8 @@ def cross_entropy_backward(
 
     Parameters
     ----------
-    grad_output : scalar (1.0 for a final loss), or ndarray of shape (N,) for "none"
+    grad_output : scalar, or ndarray of shape (N,) for "none"
+        1.0 for a final loss.
     cache : tuple
         What `cross_entropy` returned.
 
@@ -371,7 +382,8 @@ def cross_entropy_backward(
 
     error = np.exp(log_probability)
     error[np.arange(len(target)), target] -= 1.0
-    return grad_output[..., None] * error / _check.divisor(reduction, len(target))
+    grad_input: np.ndarray = grad_output[..., None] * error
+    return grad_input / _check.divisor(reduction, len(target))
 
 
 # --8<-- [end:cross_entropy_backward]
