@@ -1,0 +1,116 @@
+"""The loop of training, drawn with the shapes of every array, read off a real step.
+
+A 3-4-1 tanh network and a mini-batch of 8 rows; ``run`` records the shape of everything
+that a step computes, and the figure prints them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import bpref.functional as F
+from experiments import _two_layer as net
+
+
+def run() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    w1, b1, w2, b2 = net.init(rng, 3, 4)
+    x, y = rng.standard_normal((8, 3)), rng.standard_normal((8, 1))
+    a1, cache1 = F.linear(x, w1, b1)
+    h1, cache_h = F.tanh(a1)
+    output, cache2 = F.linear(h1, w2, b2)
+    value, cache_j = F.half_mse_loss(output, y)
+    delta2 = F.half_mse_loss_backward(1.0, cache_j)
+    grad_h1, grad_w2, grad_b2 = F.linear_backward(delta2, cache2)
+    delta1 = F.tanh_backward(grad_h1, cache_h)
+    _, grad_w1, grad_b1 = F.linear_backward(delta1, cache1)
+    arrays: dict[str, Any] = {
+        "X": x,
+        "y": y,
+        "A1": a1,
+        "H1": h1,
+        "yhat": output,
+        "J": np.asarray(value),
+        "D2": delta2,
+        "dW2": grad_w2,
+        "db2": grad_b2,
+        "D1": delta1,
+        "dW1": grad_w1,
+        "db1": grad_b1,
+    }
+    return {name: list(array.shape) for name, array in arrays.items()}
+
+
+def draw(result: dict[str, Any], lang: str) -> Any:
+    from experiments.style import ACCENT, BACKWARD, FORWARD, INK, MUTED, arrow, box, diagram
+
+    t = {
+        "en": {
+            "init": "1. initialise W, b",
+            "batch": "take a mini-batch",
+            "zero": "zero the gradients",
+            "forward": "2. forward pass",
+            "loss": "3. loss",
+            "backward": "4. backward pass",
+            "update": "5. update all parameters",
+            "again": "6. repeat",
+            "stop": "stop: budget spent, or the\nvalidation loss no longer falls",
+            "scalar": "one number",
+        },
+        "zh": {
+            "init": "1. 初始化 W、b",
+            "batch": "取一个小批量",
+            "zero": "梯度清零",
+            "forward": "2. 前向传播",
+            "loss": "3. 损失",
+            "backward": "4. 反向传播",
+            "update": "5. 同时更新全部参数",
+            "again": "6. 重复",
+            "stop": "停止：预算用完，\n或验证损失不再下降",
+            "scalar": "一个数",
+        },
+    }[lang]
+
+    def shape(name: str) -> str:
+        dims = result[name]
+        return f"({dims[0]},)" if len(dims) == 1 else f"({', '.join(map(str, dims))})"
+
+    fig, ax = diagram(6.6, 4.9)
+    x, w, h = 1.3, 2.3, 0.46
+    rows = [
+        (4.3, t["init"], INK, ""),
+        (3.6, t["batch"], ACCENT, f"X {shape('X')}; y {shape('y')}"),
+        (2.9, t["zero"], ACCENT, ""),
+        (
+            2.2,
+            t["forward"],
+            FORWARD,
+            f"A₁ {shape('A1')}; H₁ {shape('H1')}; ŷ {shape('yhat')}",
+        ),
+        (1.5, t["loss"], INK, f"J: {t['scalar']}"),
+        (
+            0.8,
+            t["backward"],
+            BACKWARD,
+            f"Δ₂ {shape('D2')}; ∂J/∂W₂ {shape('dW2')}; ∂J/∂b₂ {shape('db2')}\n"
+            f"Δ₁ {shape('D1')}; ∂J/∂W₁ {shape('dW1')}; ∂J/∂b₁ {shape('db1')}",
+        ),
+        (0.1, t["update"], ACCENT, t["stop"]),
+    ]
+    for i, (y, text, colour, note) in enumerate(rows):
+        box(ax, x, y, w, h, text, color=colour, fontsize=9.5)
+        last = i == len(rows) - 1
+        if note:
+            start = x + w + (0.55 if last else 0.15)
+            ax.text(
+                start, y + h / 2, note, va="center", fontsize=9, color=MUTED if last else colour
+            )
+        if not last:
+            arrow(ax, (x + w / 2, y), (x + w / 2, rows[i + 1][0] + h), color=MUTED)
+    arrow(ax, (x + w, 0.33), (x + w + 0.5, 0.33), color=MUTED)
+    ax.plot([x, 0.75, 0.75], [0.33, 0.33, 3.83], color=ACCENT, linewidth=1.5)
+    arrow(ax, (0.75, 3.83), (x, 3.83), color=ACCENT)
+    ax.text(0.65, 2.1, t["again"], rotation=90, ha="right", va="center", fontsize=9.5, color=ACCENT)
+    return fig

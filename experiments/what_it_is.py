@@ -1,0 +1,244 @@
+"""Claim of the article: backpropagation updates the parameters. It only computes gradients.
+
+A 1-10-1 tanh network, y = sin(2x), 64 points, float64. One function returns the gradient;
+five rules that use it start at the same parameters and take 300 steps. "none" computes 300
+gradients and leaves the parameters alone. Then gradient descent is run once more with
+central differences in the place of backpropagation, and passes over the data are counted.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from experiments import _two_layer as net
+
+STEPS = 300
+RATES = {"none": 0.0, "gd": 0.1, "momentum": 0.1, "rmsprop": 0.01, "adam": 0.01}
+Array = np.ndarray
+
+
+def make_problem() -> tuple[net.Parameters, Array, Array]:
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-2.0, 2.0, (64, 1))
+    return net.init(rng, 1, 10), x, np.sin(2 * x)
+
+
+class Rule:
+    """Turns gradients into steps. It sees nothing of the network or of the loss."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.lr, self.count = name, RATES[name], 0
+        self.first: Any = 0.0
+        self.second: Any = 0.0
+
+    def step(self, gradient: Array) -> Any:
+        self.count += 1
+        if self.name == "momentum":
+            self.first = 0.9 * self.first + gradient
+            return -self.lr * self.first
+        if self.name == "rmsprop":
+            self.second = 0.99 * self.second + 0.01 * gradient**2
+            return -self.lr * gradient / (np.sqrt(self.second) + 1e-8)
+        if self.name == "adam":
+            self.first = 0.9 * self.first + 0.1 * gradient
+            self.second = 0.999 * self.second + 0.001 * gradient**2
+            first = self.first / (1 - 0.9**self.count)
+            second = self.second / (1 - 0.999**self.count)
+            return -self.lr * first / (np.sqrt(second) + 1e-8)
+        return -self.lr * gradient  # "gd", and "none" with the rate 0
+
+
+def shift(parameters: net.Parameters, step: Array) -> net.Parameters:
+    """Add a flat step to a list of parameters."""
+    moved, start = [], 0
+    for p in parameters:
+        moved.append(p + step[start : start + p.size].reshape(p.shape))
+        start += p.size
+    return moved
+
+
+def differences(parameters: net.Parameters, x: Array, y: Array) -> tuple[Array, int]:
+    """The gradient by central differences, and the number of forward passes it took."""
+    size = net.flat(parameters).size
+    gradient, eps = np.empty(size), 1e-5
+    for i in range(size):
+        step = np.zeros(size)
+        step[i] = eps
+        above = net.loss(shift(parameters, step), x, y)
+        below = net.loss(shift(parameters, -step), x, y)
+        gradient[i] = (above - below) / (2 * eps)
+    return gradient, 2 * size
+
+
+def train(name: str) -> dict[str, Any]:
+    parameters, x, y = make_problem()
+    rule, losses, first = Rule(name), [], {}
+    for count in range(STEPS):
+        value, grads = net.gradients(parameters, x, y)
+        gradient = net.flat(grads)
+        step = rule.step(gradient)
+        if count == 0:
+            length = float(np.linalg.norm(step))
+            cosine = -float(gradient @ step) / (float(np.linalg.norm(gradient)) * (length or 1.0))
+            first = {
+                "gradient_norm": float(np.linalg.norm(gradient)),
+                "step_norm": length,
+                "cosine": cosine,
+            }
+        losses.append(value)
+        parameters = shift(parameters, step)
+    losses.append(net.loss(parameters, x, y))
+    moved = net.flat(parameters) - net.flat(make_problem()[0])
+    return {"losses": losses, "last": losses[-1], "moved": float(np.abs(moved).max())} | first
+
+
+def swap_the_gradient(steps: int = 100) -> dict[str, Any]:
+    """Gradient descent with backpropagation and with central differences, side by side."""
+    exact, x, y = make_problem()
+    numeric = net.copy(exact)
+    passes = 0
+    for _ in range(steps):
+        exact = net.descend(exact, net.gradients(exact, x, y)[1], RATES["gd"])
+        gradient, used = differences(numeric, x, y)
+        numeric = shift(numeric, -RATES["gd"] * gradient)
+        passes += used
+    gap = np.abs(net.flat(exact) - net.flat(numeric)).max()
+    return {
+        "steps": steps,
+        "parameters": net.flat(exact).size,
+        "forward_backprop": steps,
+        "backward_backprop": steps,
+        "forward_differences": passes,
+        "largest_gap": float(gap),
+        "loss_backprop": net.loss(exact, x, y),
+        "loss_differences": net.loss(numeric, x, y),
+    }
+
+
+def run() -> dict[str, Any]:
+    rules = {name: train(name) for name in RATES}
+    return {"start": rules["gd"]["losses"][0], "rules": rules, "swap": swap_the_gradient()}
+
+
+def draw(result: dict[str, Any], lang: str) -> Any:
+    return {
+        "what_it_is": draw_concepts(lang),
+        "what_it_is_article": draw_article(lang),
+        "what_it_is_update_rules": draw_rules(result, lang),
+    }
+
+
+def draw_concepts(lang: str) -> Any:
+    """The loop of training, with the part that is backpropagation marked."""
+    from experiments.style import ACCENT, BACKWARD, FORWARD, INK, MUTED, arrow, box, diagram
+
+    t = {
+        "en": {
+            "model": "model\nparameters W, b",
+            "forward": "forward pass",
+            "cache": "stored activations",
+            "loss": "loss J",
+            "backward": "backward pass",
+            "gradients": "gradients\n∂J/∂W, ∂J/∂b",
+            "optimizer": "optimizer",
+            "x": "input x",
+            "y": "label y",
+            "update": "new\nvalues",
+            "again": "next step",
+            "bp": "backpropagation",
+        },
+        "zh": {
+            "model": "模型\n参数 W、b",
+            "forward": "前向传播",
+            "cache": "保存的激活值",
+            "loss": "损失 J",
+            "backward": "反向计算",
+            "gradients": "梯度\n∂J/∂W、∂J/∂b",
+            "optimizer": "优化器",
+            "x": "输入 x",
+            "y": "标签 y",
+            "update": "新的\n取值",
+            "again": "下一步",
+            "bp": "反向传播",
+        },
+    }[lang]
+    fig, ax = diagram(7.6, 3.9)
+    box(ax, 2.0, 0.12, 3.35, 1.2, color=BACKWARD, fill="none", linestyle="--")
+    ax.text(3.68, 0.26, t["bp"], ha="center", va="center", fontsize=9, color=BACKWARD)
+    box(ax, 0.2, 2.4, 1.5, 0.7, t["model"])
+    box(ax, 3.6, 2.4, 1.5, 0.7, t["forward"], color=FORWARD)
+    box(ax, 6.0, 2.4, 1.4, 0.7, t["loss"])
+    box(ax, 3.5, 1.6, 1.7, 0.42, t["cache"], color=MUTED, fontsize=9)
+    box(ax, 3.6, 0.5, 1.5, 0.7, t["backward"], color=BACKWARD)
+    box(ax, 2.1, 0.5, 1.15, 0.7, t["gradients"], color=BACKWARD, fontsize=9)
+    box(ax, 0.2, 0.5, 1.5, 0.7, t["optimizer"], color=ACCENT)
+    ax.text(4.35, 3.65, t["x"], ha="center", va="center", fontsize=10)
+    ax.text(6.7, 3.65, t["y"], ha="center", va="center", fontsize=10)
+    arrow(ax, (4.35, 3.5), (4.35, 3.1), color=INK)
+    arrow(ax, (6.7, 3.5), (6.7, 3.1), color=INK)
+    arrow(ax, (1.7, 2.75), (3.6, 2.75), color=FORWARD)
+    arrow(ax, (5.1, 2.75), (6.0, 2.75), color=FORWARD, text="ŷ", fontsize=11, offset=(0, 0.17))
+    arrow(ax, (4.35, 2.4), (4.35, 2.02), color=MUTED)
+    arrow(ax, (4.35, 1.6), (4.35, 1.2), color=MUTED)
+    corner = "angle,angleA=-90,angleB=0,rad=8"
+    arrow(ax, (6.7, 2.4), (5.1, 0.85), color=BACKWARD, connectionstyle=corner)
+    ax.text(6.0, 1.03, "∂J/∂ŷ", ha="center", va="center", fontsize=10, color=BACKWARD)
+    arrow(ax, (3.6, 0.85), (3.25, 0.85), color=BACKWARD)
+    arrow(ax, (2.1, 0.85), (1.7, 0.85), color=BACKWARD)
+    arrow(ax, (0.95, 1.2), (0.95, 2.4), color=ACCENT)
+    ax.text(1.08, 1.8, t["update"], ha="left", va="center", fontsize=9, color=ACCENT)
+    ax.text(2.65, 2.9, t["again"], ha="center", va="center", fontsize=9, color=FORWARD)
+    return fig
+
+
+def draw_article(lang: str) -> Any:
+    """The four boxes and three arrows of the article, nothing else."""
+    from experiments.style import arrow, box, diagram
+
+    t = {
+        "en": ("A: neural network", "B: forward pass", "C: backward pass", "D: gradient descent"),
+        "zh": ("A: 神经网络", "B: 前向传播", "C: 反向传播", "D: 梯度下降"),
+    }[lang]
+    fig, ax = diagram(5.0, 2.6)
+    box(ax, 1.6, 2.0, 1.8, 0.42, t[0])
+    box(ax, 0.4, 1.1, 1.8, 0.42, t[1])
+    box(ax, 2.8, 1.1, 1.8, 0.42, t[2])
+    box(ax, 2.8, 0.2, 1.8, 0.42, t[3])
+    arrow(ax, (2.2, 2.0), (1.4, 1.52))
+    arrow(ax, (2.8, 2.0), (3.6, 1.52))
+    arrow(ax, (3.7, 1.1), (3.7, 0.62))
+    return fig
+
+
+def draw_rules(result: dict[str, Any], lang: str) -> Any:
+    from experiments.style import MUTED, SERIES, new_figure
+
+    t = {
+        "en": {
+            "none": "no update",
+            "gd": "gradient descent",
+            "momentum": "momentum",
+            "rmsprop": "RMSprop",
+            "adam": "Adam",
+            "x": "step",
+            "y": "loss J",
+        },
+        "zh": {
+            "none": "不更新",
+            "gd": "梯度下降",
+            "momentum": "动量法",
+            "rmsprop": "RMSprop",
+            "adam": "Adam",
+            "x": "步",
+            "y": "损失 J",
+        },
+    }[lang]
+    fig, ax = new_figure(6.0, 3.4)
+    for name, colour in zip(RATES, [MUTED, *SERIES], strict=False):
+        ax.semilogy(result["rules"][name]["losses"], color=colour, label=t[name])
+    ax.set_xlabel(t["x"])
+    ax.set_ylabel(t["y"])
+    ax.legend()
+    return fig
