@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "--output",
         type=Path,
-        default=Path("regression-output"),
+        default=Path("bpref-run"),
         metavar="DIR",
         help="for fit.png and loss.png [%(default)s]",
     )

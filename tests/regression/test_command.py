@@ -48,7 +48,7 @@ def test_the_default_run_reports_and_draws(tmp_path):
     for row in ("trained, 3 epochs", "least squares", "noise floor"):
         assert re.search(rf"^{row}.* +\d+\.\d{{4}} +\d+\.\d{{4}}$", done.stdout, re.MULTILINE)
     for name in ("fit.png", "loss.png"):
-        assert_picture(tmp_path / "regression-output" / name)
+        assert_picture(tmp_path / "bpref-run" / name)
 
 
 def test_the_same_seed_prints_the_same_report(tmp_path):
