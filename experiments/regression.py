@@ -50,8 +50,10 @@ def train(
             losses.append(loss.detach())
             sizes.append(x.shape[1])
         with torch.no_grad():
-            history["epoch"].append(sum(n * v for n, v in zip(sizes, losses, strict=True)) / task.n)
-            history["batch_means"].append(sum(losses) / len(losses))
+            each = torch.stack(losses)
+            weights = torch.tensor(sizes, dtype=each.dtype) / task.n
+            history["epoch"].append(weights @ each)
+            history["batch_means"].append(each.mean(dim=0))
             history["train"].append(mse(model(parameters, task.x_train), task.y_train))
             history["test"].append(mse(model(parameters, task.x_test), task.y_test))
     return {name: torch.stack(values).numpy() for name, values in history.items()}

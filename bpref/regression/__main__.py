@@ -182,10 +182,14 @@ def report(task: Task, before: tuple[float, float], history: History) -> str:
     if task.labels is None:
         rows.append(("noise floor (expected)", NOISE_FLOOR, NOISE_FLOOR))
     lines = [f"{'mean squared error':24}{'train':>12}{'test':>12}"]
-    lines += [f"{n:24}{a * task.unit:12.4f}{b * task.unit:12.4f}" for n, a, b in rows]
+    lines += [f"{n:24}{_show(a * task.unit)}{_show(b * task.unit)}" for n, a, b in rows]
     if task.labels is not None:
         lines.append("The noise floor of a file is unknown: compare with the constant predictor.")
     return "\n".join(lines)
+
+
+def _show(loss: float) -> str:
+    return f"{loss:12.4f}" if loss < 100 else f"{loss:12.1f}"
 
 
 def run(args: argparse.Namespace) -> str:

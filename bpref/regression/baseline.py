@@ -47,6 +47,7 @@ def least_squares(X: Array, y: Array) -> tuple[Array, Array]:
     X, y = np.asarray(X, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if X.ndim != 2 or y.ndim != 2 or len(X) != len(y) or len(X) == 0:
         raise ValueError(f"X (N, d) and y (N, m) are needed, got shapes {X.shape} and {y.shape}")
+    # --8<-- [start:least_squares_body]
     X_mean, y_mean = X.mean(axis=0), y.mean(axis=0)
     U, S, Vt = np.linalg.svd(X - X_mean, full_matrices=False)
     smallest = max(X.shape) * np.finfo(np.float64).eps * S.max(initial=0.0)
@@ -55,6 +56,7 @@ def least_squares(X: Array, y: Array) -> tuple[Array, Array]:
     weight = ((U.T @ (y - y_mean)).T / S) @ Vt
     bias = y_mean - X_mean @ weight.T
     return weight, bias
+    # --8<-- [end:least_squares_body]
 
 
 # --8<-- [end:least_squares]

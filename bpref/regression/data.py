@@ -61,12 +61,14 @@ def make_data(
     """
     if n_train < 1 or n_test < 1:
         raise ValueError(f"n_train and n_test must be at least 1, got {n_train} and {n_test}")
+    # --8<-- [start:make_data_body]
     rng = np.random.default_rng(seed)
     X_train = rng.standard_normal((n_train, 1))
     y_train = SLOPE * X_train + INTERCEPT + NOISE_STD * rng.standard_normal((n_train, 1))
     X_test = rng.standard_normal((n_test, 1))
     y_test = SLOPE * X_test + INTERCEPT + NOISE_STD * rng.standard_normal((n_test, 1))
     return X_train, y_train, X_test, y_test
+    # --8<-- [end:make_data_body]
 
 
 # --8<-- [end:make_data]
@@ -98,6 +100,7 @@ class RegressionDataset(Dataset[Pair]):
     (3, (tensor([0.]), tensor([1.])))
     """
 
+    # --8<-- [start:RegressionDataset_body]
     def __init__(self, X: ArrayLike, y: ArrayLike, dtype: torch.dtype = torch.float32) -> None:
         self.X = torch.as_tensor(X, dtype=dtype)
         self.y = torch.as_tensor(y, dtype=dtype)
@@ -116,6 +119,8 @@ class RegressionDataset(Dataset[Pair]):
     def __getitem__(self, idx: int) -> Pair:
         """Return the sample at `idx`: tensors of shapes (d,) and (m,)."""
         return self.X[idx], self.y[idx]
+
+    # --8<-- [end:RegressionDataset_body]
 
 
 # --8<-- [end:RegressionDataset]
@@ -156,6 +161,7 @@ def make_loaders(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    # --8<-- [start:make_loaders_body]
     train_loader = DataLoader(
         train_dataset,
         batch_size=batch_size,
@@ -164,6 +170,7 @@ def make_loaders(
     )
     test_loader = DataLoader(test_dataset, batch_size=batch_size, generator=torch.Generator())
     return train_loader, test_loader
+    # --8<-- [end:make_loaders_body]
 
 
 # --8<-- [end:make_loaders]

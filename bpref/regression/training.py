@@ -61,6 +61,7 @@ def train_epoch(
     >>> losses[-1] < losses[0]
     True
     """
+    # --8<-- [start:train_epoch_body]
     model.train()
     total_loss, n_samples = 0.0, 0
     for x, y in loader:
@@ -73,6 +74,7 @@ def train_epoch(
         total_loss += loss.item() * len(x)
         n_samples += len(x)
     return _mean(total_loss, n_samples)
+    # --8<-- [end:train_epoch_body]
 
 
 # --8<-- [end:train_epoch]
@@ -116,6 +118,7 @@ def evaluate(
     >>> evaluate(nn.Identity(), loader, nn.MSELoss(), "cpu")    # (1 + 1 + 16) / 3
     6.0
     """
+    # --8<-- [start:evaluate_body]
     model.eval()
     total_loss, n_samples = 0.0, 0
     with torch.no_grad():
@@ -125,6 +128,7 @@ def evaluate(
             total_loss += loss.item() * len(x)
             n_samples += len(x)
     return _mean(total_loss, n_samples)
+    # --8<-- [end:evaluate_body]
 
 
 # --8<-- [end:evaluate]
@@ -207,6 +211,7 @@ def fit(
     """
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
+    # --8<-- [start:fit_body]
     # The training set once more, in order: reading it must not use up the shuffling.
     whole_train_set = DataLoader(
         train_loader.dataset, batch_size=train_loader.batch_size, generator=torch.Generator()
@@ -219,6 +224,7 @@ def fit(
         history.test_loss.append(evaluate(model, test_loader, criterion, device))
         bar.set_postfix(train=f"{history.train_loss[-1]:.4f}", test=f"{history.test_loss[-1]:.4f}")
     return history
+    # --8<-- [end:fit_body]
 
 
 # --8<-- [end:fit]
