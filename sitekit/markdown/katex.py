@@ -56,7 +56,7 @@ class Katex:
                 text=True,
                 encoding="utf-8",
             )
-            atexit.register(self._process.kill)
+            atexit.register(self.close)
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         question = [{"tex": tex, "display": display} for tex, display in formulas]
@@ -67,6 +67,12 @@ class Katex:
             raise RuntimeError("KaTeX did not answer: run `make setup` (it needs node_modules/katex)")
         answers: list[dict[str, str]] = json.loads(line)
         return answers
+
+    def close(self) -> None:
+        """End the Node process; the next formula would start another."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
 
 
 _katex = Katex()

@@ -1,0 +1,74 @@
+"""Labs: executed, rendered as Markdown, offered as a notebook."""
+
+from pathlib import Path
+
+import jupytext
+import pytest
+from mkdocs.exceptions import PluginError
+
+from sitekit.labs import as_markdown, execute, for_jupyter
+
+LAB = """---
+title: A lab
+jupyter:
+  jupytext:
+    text_representation: {extension: .md, format_name: markdown}
+  kernelspec: {display_name: Python 3, language: python, name: python3}
+---
+
+# A lab { #lab }
+
+Read [the derivation](../derivation/one-layer.md) and [NumPy](https://numpy.org) first.
+
+```python
+import matplotlib.pyplot as plt
+print("sum", 1 + 1)
+```
+
+<!--pytest-codeblocks:cont-->
+
+```python
+fig, ax = plt.subplots()
+ax.plot([0, 1], [0, 1]);
+```
+
+??? example "Answer"
+    It is **two**.
+
+    Really.
+"""
+
+
+@pytest.fixture(scope="module")
+def executed():
+    notebook = jupytext.reads(LAB, fmt="md")
+    execute(notebook, Path("lab.md"))
+    return notebook
+
+
+def test_lab_becomes_a_page_with_its_outputs(executed):
+    page = as_markdown(executed, "lab", after_title="[Download](lab.ipynb)")
+    assert "```{.text .output}\nsum 2\n```" in page
+    assert page.index("# A lab { #lab }") < page.index("[Download](lab.ipynb)")
+    assert page.count("<svg") == 1
+    assert "var(--fig-series-1)" in page
+    assert "title: A lab" in page
+
+
+def test_download_reads_well_in_jupyter(executed):
+    notebook = for_jupyter(executed)
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert "# A lab\n" in text
+    assert "Read the derivation and [NumPy](https://numpy.org) first." in text
+    assert "> **Answer**\n>\n> It is **two**.\n>\n> Really." in text
+    assert "pytest-codeblocks" not in text
+    assert "---" not in text
+    assert notebook.cells[1].outputs[0].text == "sum 2\n"
+    picture = notebook.cells[2].outputs[0].data["image/svg+xml"]
+    assert "#1f5fa8" in picture
+
+
+def test_failing_cell_stops_the_build():
+    notebook = jupytext.reads(LAB.replace("1 + 1", "1 + None"), fmt="md")
+    with pytest.raises(PluginError, match=r"lab\.md.*\n(.*\n)*.*TypeError"):
+        execute(notebook, Path("lab.md"))

@@ -1,0 +1,122 @@
+"""The Markdown extensions: formulas, numbers, figures."""
+
+import json
+
+import markdown
+import pytest
+
+from sitekit.markdown.figures import FigureError
+from sitekit.markdown.katex import FormulaError
+from sitekit.markdown.numbers import NumberError, show
+
+
+def convert(text, **configs):
+    extensions = ["pymdownx.arithmatex", "pymdownx.superfences", "attr_list", "tables", *configs]
+    return markdown.markdown(
+        text,
+        extensions=extensions,
+        extension_configs={"pymdownx.arithmatex": {"generic": True}} | configs,
+    )
+
+
+KATEX = {"sitekit.markdown.katex": {}}
+
+
+def test_formula_becomes_html_and_mathml():
+    html = convert("Slope $W^\\top x$，梯度 $\\delta$。\n\n$$\nJ = \\frac{1}{2N}\n$$\n", **KATEX)
+    assert html.count("<math") == 3
+    assert html.count('class="math"') == 2
+    assert html.count('class="math display"') == 1
+    assert "arithmatex" not in html
+
+
+def test_formula_with_relation_signs():
+    html = convert("$$\na < b \\quad c > d\n$$\n", **KATEX)
+    assert "<mo>&lt;</mo>" in html
+    assert "&amp;lt;" not in html
+
+
+@pytest.mark.parametrize("tex", ["\\frac{1}", "\\notacommand", "a^b^c", "x_{", "中文"])
+def test_bad_formula_stops_the_build_and_names_itself(tex):
+    with pytest.raises(FormulaError) as error:
+        convert(f"Text ${tex}$ text", **KATEX)
+    assert tex in str(error.value)
+
+
+def test_formula_in_a_fence_stays_code():
+    assert "<math" not in convert("```text\n$x$\n```\n", **KATEX)
+
+
+@pytest.fixture
+def results(tmp_path):
+    data = {"loss": 0.123456, "tiny": 4.04e-32, "share": 0.517, "runs": [{"n": 3}, {"n": 40000}]}
+    (tmp_path / "claim.json").write_text(json.dumps(data), encoding="utf-8")
+    return {"sitekit.markdown.numbers": {"results": str(tmp_path)}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "shown"),
+    [
+        ("{{ claim.loss | .3f }}", "0.123"),
+        ("{{claim.loss|.1e}}", "1.2e-01"),
+        ("{{ claim.share | pct1 }}", "51.7 %"),
+        ("{{ claim.runs[1].n | ,d }}", "40,000"),
+        ("{{ claim.runs[0].n }}", "3"),
+    ],
+)
+def test_number_is_injected(results, reference, shown):
+    assert convert(f"It is {reference}.", **results) == f"<p>It is {shown}.</p>"
+
+
+def test_number_inside_a_formula(results):
+    html = convert("$10 \\cdot {{ claim.tiny | sci }}$", **results, **KATEX)
+    assert "4.0 \\times 10^{-32}" in html
+
+
+def test_number_in_a_table(results):
+    assert "<td>0.12</td>" in convert("| a |\n|---|\n| {{ claim.loss | .2f }} |\n", **results)
+
+
+def test_reference_in_a_fence_is_code(results):
+    assert "{{ claim.loss }}" in convert("```text\n{{ claim.loss }}\n```\n", **results)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["{{ claim.lost }}", "{{ claim.runs[7].n }}", "{{ nobody.x }}", "{{ claim.loss | q }}"],
+)
+def test_number_that_no_run_wrote_stops_the_build(results, reference):
+    with pytest.raises(NumberError):
+        convert(reference, **results)
+
+
+def test_scientific_notation():
+    assert show(6.54e-27, "sci") == "6.5 \\times 10^{-27}"
+    assert show(12345.0, "sci4") == "1.2345 \\times 10^{4}"
+
+
+@pytest.fixture
+def figures(tmp_path):
+    (tmp_path / "plot.en.svg").write_text("<svg><text>en</text></svg>", encoding="utf-8")
+    (tmp_path / "plot.zh.svg").write_text("<svg><text>中</text></svg>", encoding="utf-8")
+
+    def config(lang):
+        return {"sitekit.markdown.figures": {"figures": str(tmp_path), "lang": lang}}
+
+    return config
+
+
+def test_figure_is_inlined_in_the_language_of_the_page(figures):
+    source = '![A line that falls.](figure:plot "The caption.")'
+    english, chinese = convert(source, **figures("en")), convert(source, **figures("zh"))
+    assert "<svg><text>en</text></svg>" in english
+    assert "<svg><text>中</text></svg>" in chinese
+    assert 'aria-label="A line that falls."' in english
+    assert "<figcaption>The caption.</figcaption>" in english
+    assert 'id="fig-plot"' in english
+
+
+@pytest.mark.parametrize("source", ["![](figure:plot)", "![Alt.](figure:none)"])
+def test_figure_without_alternative_text_or_file_stops_the_build(figures, source):
+    with pytest.raises(FigureError):
+        convert(source, **figures("en"))

@@ -1,0 +1,91 @@
+"""`make serve`: both languages from one server, and a saved edit reaches the browser."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def get(address):
+    with urllib.request.urlopen(address, timeout=60) as response:
+        return response.read().decode("utf-8")
+
+
+@pytest.fixture(scope="module")
+def copy_of_the_site(tmp_path_factory):
+    """The server watches a copy, so that the test can edit a page."""
+    root = tmp_path_factory.mktemp("serve")
+    for name in ("docs", "bpref", "experiments", "sitekit", "node_modules", ".cache"):
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, root / name)
+    for name in ("mkdocs.yml", "mkdocs.zh.yml", "constraints.txt", "CHANGELOG.md"):
+        shutil.copy(ROOT / name, root / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def server(copy_of_the_site):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sitekit.serve", "--port", str(port)],
+        cwd=copy_of_the_site,
+        env=os.environ | {"PYTHONPATH": str(copy_of_the_site)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if "Serving on" in line or line.startswith("English"):
+                break
+        else:
+            pytest.fail("the server did not start:\n" + "".join(printed))
+        address = f"http://127.0.0.1:{port}/"
+        for _ in range(100):
+            try:
+                get(address)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def test_both_languages_and_the_switch_between_them(server):
+    english, chinese = get(f"{server}faq/gradients/"), get(f"{server}zh/faq/gradients/")
+    assert '<html lang="en"' in english
+    assert '<html lang="zh"' in chinese
+    (to_chinese,) = re.findall(r'language-switch" href="([^"]+)"', english)
+    (to_english,) = re.findall(r'language-switch" href="([^"]+)"', chinese)
+    assert urllib.parse.urljoin(f"{server}faq/gradients/", to_chinese) == f"{server}zh/faq/gradients/"
+    assert urllib.parse.urljoin(f"{server}zh/faq/gradients/", to_english) == f"{server}faq/gradients/"
+
+
+@pytest.mark.parametrize(("lang", "path"), [("en", ""), ("zh", "zh/")])
+def test_saved_edit_reaches_the_browser(server, copy_of_the_site, lang, path):
+    page = copy_of_the_site / "docs" / lang / "reference" / "glossary.md"
+    before = get(f"{server}{path}reference/glossary/")
+    assert "livereload(" in before, "the page asks for reloads"
+    marker = f"edited-{lang}"
+    page.write_text(page.read_text(encoding="utf-8") + f"\n\n{marker}\n", encoding="utf-8")
+    for _ in range(300):
+        if marker in get(f"{server}{path}reference/glossary/"):
+            return
+        time.sleep(0.1)
+    pytest.fail("the edit never appeared")
