@@ -1,0 +1,119 @@
+"""Every page in a real browser: requests, console, formulas, accessibility, phone, search."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from published import url
+
+from sitekit.audit.browser import AXE, violations, wider_than_screen
+from sitekit.audit.markdown import pages
+
+NAMES = [url(name) for name in pages(Path("docs/en"))]
+PATHS = NAMES + [f"zh/{name}" for name in NAMES]
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 360, "height": 740}
+SCHEMES = ("default", "slate")
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda p: p or "home")
+def test_page(context, address, path):
+    """One visit to a page, and everything that must hold on it."""
+    page = context.new_page()
+    messages, hosts = [], set()
+    page.on("console", lambda m: messages.append(m.text) if m.type in {"error", "warning"} else 0)
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
+    page.on("response", lambda r: messages.append(f"{r.status} {r.url}") if r.status >= 400 else 0)
+    try:
+        page.goto(address + path, wait_until="load")
+        page.wait_for_function("document.fonts.status === 'loaded'")
+        page.add_script_tag(path=str(AXE))
+        found = {}
+        for viewport in (DESKTOP, PHONE):
+            page.set_viewport_size(viewport)
+            for scheme in SCHEMES:
+                page.evaluate(
+                    "s => document.body.setAttribute('data-md-color-scheme', s)", scheme
+                )
+                page.wait_for_timeout(50)
+                assert wider_than_screen(page) <= 0, f"scrolls sideways at {viewport['width']} px"
+                if bad := violations(page):
+                    found[viewport["width"], scheme] = bad
+        assert found == {}
+        assert page.locator(".katex-error").count() == 0
+        assert messages == []
+        assert hosts - {urlsplit(address).netloc, ""} == set()
+    finally:
+        page.close()
+
+
+@pytest.mark.parametrize(
+    ("root", "query"),
+    [("", "vanishing gradient"), ("zh/", "反向传播"), ("zh/", "梯度消失"), ("zh/", "NumPy")],
+)
+def test_search_finds(context, address, root, query):
+    page = context.new_page()
+    try:
+        page.goto(address + root)
+        page.locator(".md-search__input").fill(query)
+        first = page.locator(".md-search-result__item").first
+        first.wait_for(state="attached", timeout=15_000)
+        assert page.locator(".md-search-result__item mark").count() > 0
+    finally:
+        page.close()
+
+
+def test_search_finds_nothing_that_is_not_there(context, address):
+    page = context.new_page()
+    try:
+        page.goto(address)
+        page.locator(".md-search__input").fill("zzyzxquux")
+        page.wait_for_timeout(1500)
+        assert page.locator(".md-search-result__item").count() == 0
+    finally:
+        page.close()
+
+
+def test_language_switch_keeps_the_page(context, address):
+    page = context.new_page()
+    try:
+        page.goto(f"{address}derivation/two-layers/")
+        page.locator(".language-switch").click()
+        page.wait_for_url("**/zh/derivation/two-layers/")
+        page.locator(".language-switch").click()
+        page.wait_for_url("**/bpref/derivation/two-layers/")
+    finally:
+        page.close()
+
+
+def test_figures_follow_the_colour_scheme(context, address):
+    page = context.new_page()
+    try:
+        page.goto(address)
+        colours = []
+        for scheme in SCHEMES:
+            page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
+            text = page.locator("figure.figure svg text").first
+            colours.append(text.evaluate("el => getComputedStyle(el).fill"))
+        assert len(set(colours)) == len(SCHEMES)
+    finally:
+        page.close()
+
+
+def test_labs_download_as_notebooks(context, address):
+    page = context.new_page()
+    try:
+        page.goto(f"{address}zh/labs/backprop-by-hand/")
+        with page.expect_download() as download:
+            page.locator("a[download]").click()
+        assert download.value.suggested_filename == "backprop-by-hand.ipynb"
+    finally:
+        page.close()

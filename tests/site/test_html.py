@@ -1,0 +1,123 @@
+"""The built files: links, ids, languages, sitemap, weight."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from published import ADDRESS, url
+
+from sitekit.audit.html import bad_ids, dead_links, html_files, is_external, read_built, weight
+from sitekit.audit.markdown import pages
+
+NAMESPACES = {
+    "s": "http://www.sitemaps.org/schemas/sitemap/0.9",
+    "x": "http://www.w3.org/1999/xhtml",
+}
+PAGE_BUDGET = 200_000  # gzipped bytes of one HTML file
+
+
+def test_no_dead_link_or_anchor(site):
+    assert dead_links(site) == []
+
+
+def test_no_empty_or_duplicate_id(site):
+    assert bad_ids(site) == []
+
+
+def test_every_page_is_published_in_both_languages(site):
+    for name in pages(Path("docs/en")):
+        assert (site / url(name) / "index.html").exists(), name
+        assert (site / "zh" / url(name) / "index.html").exists(), name
+
+
+def test_language_of_every_page(site):
+    for path in html_files(site):
+        chinese = path.relative_to(site).parts[0] == "zh"
+        assert read_built(path).language == ("zh" if chinese else "en"), path
+
+
+def test_language_switch_leads_to_the_same_page(site):
+    for name in pages(Path("docs/en")):
+        for path, other in ((site, site / "zh"), (site / "zh", site)):
+            file = path / url(name) / "index.html"
+            html = file.read_text(encoding="utf-8")
+            (target,) = re.findall(r'language-switch" href="([^"]+)"', html)
+            assert (file.parent / target).resolve() == (other / url(name)).resolve()
+
+
+def test_sitemap_names_every_page_with_its_translation(site):
+    tree = ET.parse(site / "sitemap.xml")
+    entries = {}
+    for entry in tree.iterfind("s:url", NAMESPACES):
+        links = entry.iterfind("x:link", NAMESPACES)
+        entries[entry.findtext("s:loc", "", NAMESPACES)] = {
+            link.get("hreflang"): link.get("href") for link in links
+        }
+    expected = {}
+    for name in pages(Path("docs/en")):
+        en, zh = f"{ADDRESS}{url(name)}", f"{ADDRESS}zh/{url(name)}"
+        expected[en] = expected[zh] = {"en": en, "zh": zh, "x-default": en}
+    assert entries == expected
+
+
+def test_nothing_is_loaded_from_another_host(site):
+    found = [
+        f"{path.relative_to(site)}: {resource}"
+        for path in html_files(site)
+        for resource in read_built(path).resources
+        if is_external(resource) and not resource.startswith(("data:", ADDRESS))
+    ]
+    assert found == []
+    css = [*site.rglob("*.css")]
+    assert css
+    for path in css:
+        addresses = re.findall(r"url\(\s*['\"]?([^)'\"]+)", path.read_text(encoding="utf-8"))
+        assert [a for a in addresses if is_external(a) and not a.startswith("data:")] == [], path
+
+
+def test_without_a_repository_no_page_links_to_one(site):
+    for path in html_files(site):
+        assert 'class="edit-link"' not in path.read_text(encoding="utf-8")
+        assert 'class="md-source"' not in path.read_text(encoding="utf-8")
+
+
+def test_formulas_are_rendered_and_numbers_injected(site):
+    for path in html_files(site):
+        html = path.read_text(encoding="utf-8")
+        prose = re.sub(r"<(pre|code|annotation)\b.*?</\1>", "", html, flags=re.S)
+        assert "katex-error" not in html, path
+        assert "arithmatex" not in html, path
+        assert "{{" not in prose, path
+        assert not re.search(r"\$\$|\\frac|\\sum", prose), path
+
+
+def test_labs_ran_and_can_be_downloaded(site):
+    import nbformat
+
+    for lab in ("backprop-by-hand", "regression-in-pytorch"):
+        for root in (site, site / "zh"):
+            html = (root / "labs" / lab / "index.html").read_text(encoding="utf-8")
+            assert "Traceback" not in html
+            assert "lab-figure" in html, "the figures are in the page"
+            notebook = nbformat.read(root / "labs" / f"{lab}.ipynb", as_version=4)
+            nbformat.validate(notebook)
+            cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+            assert cells
+            assert all(cell.execution_count for cell in cells)
+            text = "\n".join(cell.source for cell in notebook.cells)
+            assert "bpref" not in text, "the lab runs outside this project"
+            assert "{ #" not in text
+            assert "!!! " not in text
+
+
+def test_no_page_is_too_heavy(site):
+    weights = {str(p.relative_to(site)): weight(p) for p in html_files(site)}
+    heaviest = max(weights, key=weights.get)
+    print(f"heaviest page: {heaviest}, {weights[heaviest] / 1000:.0f} kB gzipped")
+    assert weights[heaviest] <= PAGE_BUDGET
+
+
+def test_chinese_terms_are_whole_words_in_the_search_index(site):
+    index = (site / "zh" / "search" / "search_index.json").read_text(encoding="utf-8")
+    for term in ("反向传播", "梯度消失", "链式法则", "计算图", "学习率"):
+        assert re.search(f"\u200b{term}|{term}\u200b", index.replace("\\u200b", "\u200b")), term
