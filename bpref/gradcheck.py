@@ -35,7 +35,8 @@ def numerical_gradient(
     x : ndarray, any shape, float64
         Not modified: f gets copies.
     eps : float, default 6.06e-6
-        The step of an element is h = eps · max(1, |element|).
+        The step of an element is h = eps · max(1, |element|). Where f changes over much less
+        than 1, as log does near 0, choose it smaller.
 
     Returns
     -------

@@ -1,0 +1,52 @@
+"""Importing the package never imports torch."""
+
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import bpref
+
+NEEDS_TORCH = ("bpref.regression",)
+NUMPY_ONLY = sorted(
+    module.name
+    for module in pkgutil.walk_packages(bpref.__path__, "bpref.", onerror=lambda name: None)
+    if not module.name.startswith(NEEDS_TORCH) and not module.name.endswith("__main__")
+)
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("names", [["bpref"], NUMPY_ONLY], ids=["package", "all submodules"])
+def test_torch_is_not_imported(names):
+    done = run(f"import sys, {', '.join(names)}; sys.exit('torch' in sys.modules)")
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_works_where_torch_is_not_installed():
+    code = "import sys; sys.modules['torch'] = None; import " + ", ".join(NUMPY_ONLY)
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_submodules_are_found():
+    assert {"bpref.functional.loss", "bpref.nn.container", "bpref.optim.sgd"} <= set(NUMPY_ONLY)
+
+
+def test_exports():
+    assert {"functional", "nn", "optim", "init", "gradcheck"} <= set(bpref.__all__)
+    assert bpref.gradcheck.check_gradients.__module__ == "bpref.gradcheck"
+    for module in (bpref, bpref.functional, bpref.nn, bpref.optim, bpref.init, bpref.gradcheck):
+        for name in module.__all__:
+            assert hasattr(module, name), f"{module.__name__}.{name}"
+
+
+def test_every_operator_has_its_backward():
+    names = set(bpref.functional.__all__)
+    forward = {name for name in names if not name.endswith("_backward")}
+    assert names == forward | {f"{name}_backward" for name in forward}
