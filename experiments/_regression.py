@@ -36,7 +36,7 @@ class Task:
         self.x_train, self.y_train, self.x_test, self.y_test = stacked
         self.seeds, self.epochs = seeds, epochs
         self.n = self.x_train.shape[1]
-        self.order = torch.stack([_order(seed, self.n, epochs) for seed in range(seeds)])
+        self.order = torch.stack([sample_order(seed, self.n, epochs) for seed in range(seeds)])
 
     def mlp(self) -> Parameters:
         """Initial weights of 1-10-1: W1 (S,10,1), b1 (S,1,10), W2 (S,1,10), b2 (S,1,1)."""
@@ -65,7 +65,7 @@ class Task:
 
 
 @cache
-def _order(seed: int, n: int, epochs: int) -> Tensor:
+def sample_order(seed: int, n: int, epochs: int) -> Tensor:
     """The samples in the order in which the package's loader gives them, (epochs, n)."""
     numbers = RegressionDataset(np.arange(n)[:, None], np.zeros((n, 1)))
     loader, _ = make_loaders(numbers, numbers, batch_size=BATCH, seed=seed)
