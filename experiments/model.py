@@ -86,7 +86,9 @@ def overflow() -> dict:
             "exp": _first(dtype, lambda a: np.isinf(np.exp(a))),
             "ratio": _first(dtype, lambda a, one=one: np.isnan(np.exp(a) / (one + np.exp(a)))),
             "rounds_to_one": _first(dtype, lambda a, one=one: one / (one + np.exp(-a)) == one),
-            "bce": _first(dtype, lambda a, one=one: np.isinf(-np.log(one - one / (one + np.exp(-a))))),
+            "bce": _first(
+                dtype, lambda a, one=one: np.isinf(-np.log(one - one / (one + np.exp(-a))))
+            ),
         }
     a = 30.0
     true = a + np.log1p(np.exp(-a))
@@ -166,7 +168,12 @@ def draw(result: dict, lang: str) -> Any:
         "en": ("function σ(a)", "derivative σ′(a)", "pre-activation a"),
         "zh": ("函数 σ(a)", "导数 σ′(a)", "预激活值 a"),
     }[lang]
-    titles = {"sigmoid": "sigmoid", "tanh": "tanh", "relu": "ReLU", "leaky_relu": "Leaky ReLU (0.1)"}
+    titles = {
+        "sigmoid": "sigmoid",
+        "tanh": "tanh",
+        "relu": "ReLU",
+        "leaky_relu": "Leaky ReLU (0.1)",
+    }
     fig, axes = style.new_figure(6.8, 5.0, nrows=2, ncols=2, sharex=True)
     a = np.linspace(-4, 4, 161)
     left, right = a[a < 0], a[a > 0]

@@ -91,9 +91,7 @@ def sample() -> dict:
         "J_new": loss(W_new, b_new, x, y),
         "J_above": loss(W + np.array([[1e-5, 0.0]]), b, x, y),
         "J_below": loss(W - np.array([[1e-5, 0.0]]), b, x, y),
-        "quotient": float(
-            _central(lambda: loss(W, b, x, y), W)[0, 0]
-        ),
+        "quotient": float(_central(lambda: loss(W, b, x, y), W)[0, 0]),
     }
 
 
@@ -235,7 +233,9 @@ def draw(result: dict, lang: str) -> Any:
         style.arrow(ax, (x0, middle), (x1, middle), color=style.MUTED, linewidth=1.1)
         center = (x0 + x1) / 2
         ax.text(center, middle + 0.2, num(value), color=style.FORWARD, fontsize=9.5, ha="center")
-        ax.text(center, middle - 0.3, num(gradient), color=style.BACKWARD, fontsize=9.5, ha="center")
+        ax.text(
+            center, middle - 0.3, num(gradient), color=style.BACKWARD, fontsize=9.5, ha="center"
+        )
     ax.text(6.775, 2.12, num(s["J"]), color=style.FORWARD, fontsize=9.5, ha="center")
     ax.text(6.775, 1.12, f"y = {num(s['y'], 0)}", color=style.INK, fontsize=9.5, ha="center")
     ax.text(5.2, 3.02, words[0], color=style.FORWARD, fontsize=9.5, va="center")

@@ -485,7 +485,12 @@ def _draw_network(result: dict, lang: str) -> Any:
     def node(x: float, y: float, name: str) -> None:
         ax.add_patch(
             style.matplotlib.patches.Circle(
-                (x, y), radius, facecolor=style.SURFACE, edgecolor=style.INK, linewidth=1.3, zorder=6
+                (x, y),
+                radius,
+                facecolor=style.SURFACE,
+                edgecolor=style.INK,
+                linewidth=1.3,
+                zorder=6,
             )
         )
         ax.text(x, y, name, ha="center", va="center", color=style.INK, fontsize=11, zorder=7)
@@ -495,10 +500,19 @@ def _draw_network(result: dict, lang: str) -> Any:
         _label(ax, x, y + 0.42, _signed(result["x"][0][k], 1), style.FORWARD, 9)
     for j, (x, y) in enumerate(hidden):
         node(x, y, f"h{'₁₂₃'[j]}")
-        _label(ax, x, y + 0.40, f"{_signed(s['A_1'][j])} → {_signed(s['H_1'][j])}", style.FORWARD, 9)
+        _label(
+            ax, x, y + 0.40, f"{_signed(s['A_1'][j])} → {_signed(s['H_1'][j])}", style.FORWARD, 9
+        )
         _label(ax, x, y - 0.40, f"δ = {_signed(s['Delta_1'][j])}", style.BACKWARD, 9)
         rise = (0.16, 0.13, -0.16)[j]
-        ax.text(x + 0.36, y + rise, f"b = {_signed(net['b_1'][j], 1)}", color=style.FORWARD, fontsize=8.5, va="center")
+        ax.text(
+            x + 0.36,
+            y + rise,
+            f"b = {_signed(net['b_1'][j], 1)}",
+            color=style.FORWARD,
+            fontsize=8.5,
+            va="center",
+        )
     node(*output, "ŷ")
     _label(ax, output[0], output[1] + 0.42, _signed(s["Y_hat"][0]), style.FORWARD, 9)
     _label(ax, output[0], output[1] - 0.42, f"δ = {_signed(s['Delta_2'][0])}", style.BACKWARD, 9)
