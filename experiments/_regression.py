@@ -14,8 +14,9 @@ from functools import cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from bpref.regression import MLP, RegressionDataset, least_squares, make_data, make_loaders
+from bpref.regression import MLP, least_squares, make_data
 
 EPOCHS, BATCH = 100, 32
 
@@ -64,12 +65,30 @@ class Task:
         return np.array([w[0, 0] for w, _ in fits]), np.array([b[0] for _, b in fits])
 
 
+class _Numbers(Dataset[Tensor]):
+    """0 … n - 1, whole batches at a time: much faster than sample by sample."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def __len__(self) -> int:
+        return self.n
+
+    def __getitems__(self, indices: list[int]) -> Tensor:
+        return torch.tensor(indices)
+
+
 @cache
 def sample_order(seed: int, n: int, epochs: int) -> Tensor:
     """The samples in the order in which the package's loader gives them, (epochs, n)."""
-    numbers = RegressionDataset(np.arange(n)[:, None], np.zeros((n, 1)))
-    loader, _ = make_loaders(numbers, numbers, batch_size=BATCH, seed=seed)
-    return torch.stack([torch.cat([x for x, _ in loader])[:, 0].long() for _ in range(epochs)])
+    loader = DataLoader(
+        _Numbers(n),
+        batch_size=BATCH,
+        shuffle=True,
+        generator=torch.Generator().manual_seed(seed),
+        collate_fn=lambda batch: batch,
+    )
+    return torch.stack([torch.cat(list(loader)) for _ in range(epochs)])
 
 
 def mlp(parameters: Parameters, x: Tensor) -> Tensor:
