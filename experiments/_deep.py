@@ -1,8 +1,8 @@
 """Deep fully connected stacks in float64: forward pass, backward pass, initialisations.
 
-Helper of the ``gradients*`` experiments. Rows are samples, as everywhere: ``H`` is ``(N, n)`` and a layer
-computes ``A = H @ W.T + b``. Nothing here trains; the functions only answer how large ``dL/dh`` is at every
-depth at initialisation.
+Helper of the ``gradients*`` experiments. Rows are samples, as everywhere: ``H`` is ``(N, n)`` and
+a layer computes ``A = H @ W.T + b``. Nothing here trains; the functions only answer how large
+``dL/dh`` is at every depth at initialisation.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ def draw_layer(
 ) -> tuple[Array, Array]:
     """Return ``W`` of shape ``(n, n)`` and ``b`` of shape ``(n,)``.
 
-    ``small``: N(0, 0.01^2); ``unit``: N(0, 1); ``torch``: the default of ``torch.nn.Linear``, U(-1/sqrt n, 1/sqrt n)
-    for weights and biases; ``xavier``: N(0, 1/n) (fan-in equals fan-out here); ``he``: N(0, 2/n);
-    ``orthogonal``: a random orthogonal matrix times ``gain``. Biases are zero except for ``torch``.
+    ``small``: N(0, 0.01^2); ``unit``: N(0, 1); ``torch``: the default of ``torch.nn.Linear``,
+    U(-1/sqrt n, 1/sqrt n) for weights and biases; ``xavier``: N(0, 1/n), as fan-in equals
+    fan-out; ``he``: N(0, 2/n); ``orthogonal``: a random orthogonal matrix times ``gain``.
+    Biases are zero except for ``torch``.
     """
     bias = np.zeros(n)
     if init == "small":
@@ -69,7 +70,7 @@ def gains(
 ) -> Array:
     """Return ``||dL/dh_{L-k}|| / ||dL/dh_L||`` for ``k = 0 … depth`` at initialisation.
 
-    ``h_0`` is drawn from N(0, 1) and so is ``dL/dh_L``: the numbers describe the layers, not a loss.
+    ``h_0`` is drawn from N(0, 1) and so is ``dL/dh_L``: the numbers describe layers, not a loss.
     """
     rng = np.random.default_rng(seed)
     act, slope = ACTIVATIONS[activation]

@@ -1,11 +1,15 @@
-"""Gradient accumulation is the large batch, computed in pieces: it changes no gradient and no ratio between layers.
+"""Gradient accumulation is the large batch, computed in pieces: it changes no gradient and no
+ratio between layers.
 
-Measured: a 20-layer sigmoid network (width 32, N(0, 1/n) weights, mean squared error), batch of 64 in one piece and
-as 4 micro-batches of 16 whose losses are divided by 4; float64, 10 seeds. Relative difference of all gradients, norm
-of the first layer's gradient over the last layer's, and the factor without the division.
+Measured: a 20-layer sigmoid network (width 32, N(0, 1/n) weights, mean squared error), batch of 64
+in one piece and as 4 micro-batches of 16 whose losses are divided by 4; float64, 10 seeds.
+Relative difference of all gradients, norm of the first layer's gradient over the last layer's, and
+the factor without the division.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -55,9 +59,9 @@ def measure(seed: int) -> dict[str, float]:
     }
 
 
-def run() -> dict:
+def run() -> dict[str, Any]:
     rows = [measure(seed) for seed in range(SEEDS)]
-    result: dict = {"seeds": SEEDS, "depth": DEPTH, "pieces": PIECES}
+    result: dict[str, Any] = {"seeds": SEEDS, "depth": DEPTH, "pieces": PIECES}
     for key in rows[0]:
         result[key] = spread([row[key] for row in rows])
     # the order of magnitude of rounding, as a bound that holds for every seed and layer

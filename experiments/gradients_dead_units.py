@@ -1,13 +1,16 @@
 """Dead ReLU units: share of hidden units that no training sample activates any more.
 
-Claim: what LeakyReLU repairs is dead units, not the gain through depth; and the step size decides how many die.
-Measured: a 1-64-1 network (PyTorch's default initialisation) fitted to the article's data y = 2x + 1 + noise with
-full-batch gradient descent, 200 steps, float64, 20 seeds. A unit is dead when its pre-activation is negative on all
-100 samples: with ReLU its weights then get a gradient of exactly zero. For LeakyReLU the same units are counted;
-their gradient is not zero, so they are "negative everywhere" but not dead.
+Claim: what LeakyReLU repairs is dead units, not the gain through depth; and the step size decides
+how many die. Measured: a 1-64-1 network (PyTorch's default initialisation) fitted to the article's
+data y = 2x + 1 + noise with full-batch gradient descent, 200 steps, float64, 20 seeds. A unit is
+dead when its pre-activation is negative on all 100 samples: with ReLU its weights then get a
+gradient of exactly zero. For LeakyReLU the same units are counted; their gradient is not zero, so
+they are "negative everywhere" but not dead.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -46,8 +49,8 @@ def train(slope: float, lr: float, seed: int) -> dict[str, float]:
     }
 
 
-def run() -> dict:
-    result: dict = {"seeds": SEEDS, "units": UNITS, "steps": STEPS}
+def run() -> dict[str, Any]:
+    result: dict[str, Any] = {"seeds": SEEDS, "units": UNITS, "steps": STEPS}
     for name, slope in SLOPES.items():
         result[name] = {}
         for key, lr in RATES.items():

@@ -1,11 +1,16 @@
 """Residual connections and normalisation: gradient gain over 50 layers at initialisation.
 
-Claim: a skip connection keeps the gradient alive whatever the activation; normalisation repairs a wrong weight
-scale but not a saturating activation, and batch normalisation without skips makes the gradient grow. Measured:
-||dL/dh_0|| / ||dL/dh_L|| with torch.autograd in float64, width 64, batch 64, 50 layers, 20 seeds.
+Claim: a skip connection keeps the gradient alive whatever the activation; normalisation repairs a
+wrong weight scale but not a saturating activation, and batch normalisation without skips makes the
+gradient grow. Measured: ||dL/dh_0|| / ||dL/dh_L|| with torch.autograd in float64, width 64, batch
+64, 50 layers, 20 seeds.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +32,9 @@ def batch_norm(a: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.batch_norm(a, None, None, training=True, eps=EPS)
 
 
-BLOCKS = {
+Linear = Callable[[torch.Tensor], torch.Tensor]
+
+BLOCKS: dict[str, tuple[str, Callable[[torch.Tensor, Linear], torch.Tensor]]] = {
     # name: (initialisation, one layer as a function of its input and of its linear map)
     "sigmoid_plain": ("xavier", lambda h, lin: torch.sigmoid(lin(h))),
     "sigmoid_residual": ("xavier", lambda h, lin: h + torch.sigmoid(lin(h))),
@@ -55,14 +62,14 @@ def gain(name: str, seed: int) -> float:
         else:
             w = rng.normal(0.0, np.sqrt({"xavier": 1.0, "he": 2.0}[init] / WIDTH), (WIDTH, WIDTH))
         weight, bias = torch.from_numpy(w), torch.from_numpy(b)
-        h = block(h, lambda x, weight=weight, bias=bias: x @ weight.T + bias)
+        h = block(h, partial(torch.nn.functional.linear, weight=weight, bias=bias))
     g = torch.from_numpy(rng.normal(size=(BATCH, WIDTH)))
     (grad,) = torch.autograd.grad(h, h0, g)
     return float(grad.norm() / g.norm())
 
 
-def run() -> dict:
-    result: dict = {"seeds": SEEDS, "depth": DEPTH, "width": WIDTH, "batch": BATCH}
+def run() -> dict[str, Any]:
+    result: dict[str, Any] = {"seeds": SEEDS, "depth": DEPTH, "width": WIDTH, "batch": BATCH}
     for name in BLOCKS:
         result[name] = spread([gain(name, seed) for seed in range(SEEDS)])
     return result

@@ -1,14 +1,18 @@
-"""What a learning rate of 1e-3 does on the article's own model, and what a search on a log grid finds.
+"""What a learning rate of 1e-3 does on the article's own model, and what a search on a log grid
+finds.
 
-The article's network (1-10-1, ReLU), its data (100 points of y = 2x + 1 + noise), batch size 32 and 100 epochs, for
-SGD and Adam on a grid of rates, 30 seeds (own data, weights and batch order each), float64. Measured: the expected
-squared error on new data (1.0 is the noise floor), median and 10-90 % range over the seeds; a run whose error is above
-100 or not finite counts as diverged.
+The article's network (1-10-1, ReLU), its data (100 points of y = 2x + 1 + noise), batch size 32
+and 100 epochs, for SGD and Adam on a grid of rates, 30 seeds (own data, weights and batch order
+each), float64. Measured: the expected squared error on new data (1.0 is the noise floor), median
+and 10-90 % range over the seeds; a run whose error is above 100 or not finite counts as diverged.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments._article_model import SGD, Adam, Runs
 
@@ -33,8 +37,8 @@ def train(rule: type[SGD], rate: float) -> np.ndarray:
         return runs.population_mse()
 
 
-def run() -> dict:
-    result: dict = {"seeds": SEEDS, "epochs": EPOCHS, "rates": list(RATES)}
+def run() -> dict[str, Any]:
+    result: dict[str, Any] = {"seeds": SEEDS, "epochs": EPOCHS, "rates": list(RATES)}
     start = Runs(SEEDS).population_mse()
     result["untrained"] = float(np.median(start))
     for name, rule in (("sgd", SGD), ("adam", Adam)):
@@ -42,7 +46,7 @@ def run() -> dict:
         for rate in RATES:
             error = train(rule, rate)
             diverged = ~(error < 100.0)
-            entry: dict = {"rate": rate, "diverged": int(diverged.sum())}
+            entry: dict[str, Any] = {"rate": rate, "diverged": int(diverged.sum())}
             if not diverged.any():
                 q = np.quantile(error, [0.1, 0.5, 0.9])
                 entry |= {"q10": float(q[0]), "median": float(q[1]), "q90": float(q[2])}
@@ -53,7 +57,7 @@ def run() -> dict:
     return result
 
 
-def draw(result: dict, lang: str):
+def draw(result: dict[str, Any], lang: str) -> Figure:
     from experiments.style import BAD, MUTED, SERIES, new_figure
 
     fig, ax = new_figure(width=6.4, height=3.6)

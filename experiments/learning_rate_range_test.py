@@ -1,13 +1,18 @@
 """The range test of Smith: raise the rate a little every step and watch where the loss turns.
 
-The article's model and data, SGD and Adam, 300 steps with the rate growing from 1e-5 to 10 (a factor of 1.047 per
-step), batch 32, 30 seeds. Measured: the rate at which the smoothed batch loss (exponential average, 0.9) is lowest
-and the rate at which it exceeds four times that minimum, median and 10-90 % range over seeds.
+The article's model and data, SGD and Adam, 300 steps with the rate growing from 1e-5 to 10 (a
+factor of 1.047 per step), batch 32, 30 seeds. Measured: the rate at which the smoothed batch loss
+(exponential average, 0.9) is lowest and the rate at which it exceeds four times that minimum,
+median and 10-90 % range over seeds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments._article_model import SGD, Adam, Runs
 
@@ -22,8 +27,9 @@ def sweep(rule: type[SGD]) -> tuple[np.ndarray, np.ndarray]:
     """The rates (STEPS,) and the smoothed losses (STEPS, seeds)."""
     rates = np.geomspace(LOW, HIGH, STEPS)
     runs, optimizer = Runs(SEEDS), rule(LOW)
-    smooth, out = 0.0, []
-    stream = iter(())
+    smooth: np.ndarray | float = 0.0
+    out = []
+    stream: Iterator[tuple[np.ndarray, np.ndarray]] = iter(())
     with np.errstate(over="ignore", invalid="ignore"):
         for t, rate in enumerate(rates):
             batch = next(stream, None)
@@ -38,8 +44,8 @@ def sweep(rule: type[SGD]) -> tuple[np.ndarray, np.ndarray]:
     return rates, np.array(out)
 
 
-def run() -> dict:
-    result: dict = {"seeds": SEEDS, "steps": STEPS}
+def run() -> dict[str, Any]:
+    result: dict[str, Any] = {"seeds": SEEDS, "steps": STEPS}
     for name, rule in (("sgd", SGD), ("adam", Adam)):
         rates, loss = sweep(rule)
         loss = np.where(np.isfinite(loss), loss, np.inf)
@@ -49,7 +55,7 @@ def run() -> dict:
             int(np.argmax((loss[:, s] > 4 * loss[low[s], s]) & (np.arange(STEPS) > low[s])))
             for s in range(SEEDS)
         ]
-        entry = {}
+        entry: dict[str, Any] = {}
         for label, index in (("lowest", low), ("explodes", np.array(turn))):
             q = np.quantile(rates[index], [0.1, 0.5, 0.9], method="nearest")
             entry[label] = {"q10": float(q[0]), "median": float(q[1]), "q90": float(q[2])}
@@ -60,7 +66,7 @@ def run() -> dict:
     return result
 
 
-def draw(result: dict, lang: str):
+def draw(result: dict[str, Any], lang: str) -> Figure:
     from experiments.style import SERIES, new_figure
 
     fig, ax = new_figure(width=6.4, height=3.2)

@@ -1,14 +1,17 @@
 """Four schedules as formulas, compared with torch.optim.lr_scheduler step by step.
 
-Constant, step decay (factor 0.1 every 30 epochs), cosine to zero, linear warm-up over 10 epochs followed by cosine;
-base rate 0.1, 100 epochs. Measured: the largest difference between the formula and PyTorch's scheduler.
+Constant, step decay (factor 0.1 every 30 epochs), cosine to zero, linear warm-up over 10 epochs
+followed by cosine; base rate 0.1, 100 epochs. Measured: the largest difference between the formula
+and PyTorch's scheduler.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch.optim import lr_scheduler
 
 BASE, EPOCHS, WARMUP = 0.1, 100, 10
@@ -42,6 +45,7 @@ FORMULAS = {
 
 def torch_rates(name: str) -> list[float]:
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=BASE)
+    scheduler: lr_scheduler.LRScheduler
     if name == "constant":
         scheduler = lr_scheduler.ConstantLR(optimizer, factor=1.0)
     elif name == "step":
@@ -60,14 +64,14 @@ def torch_rates(name: str) -> list[float]:
         )
     rates = []
     for _ in range(EPOCHS):
-        rates.append(scheduler.get_last_lr()[0])
+        rates.append(float(scheduler.get_last_lr()[0]))
         optimizer.step()
         scheduler.step()
     return rates
 
 
-def run() -> dict:
-    result: dict = {"epochs": EPOCHS}
+def run() -> dict[str, Any]:
+    result: dict[str, Any] = {"epochs": EPOCHS}
     for name, formula in FORMULAS.items():
         values = [formula(t) for t in range(EPOCHS)]
         difference = max(abs(a - b) for a, b in zip(values, torch_rates(name), strict=True))
@@ -76,7 +80,7 @@ def run() -> dict:
     return result
 
 
-def draw(result: dict, lang: str):
+def draw(result: dict[str, Any], lang: str) -> Figure:
     from experiments.style import SERIES, new_figure
 
     names = {

@@ -1,17 +1,21 @@
 """The stability limit 2/lambda, and the price of ill-conditioning with and without momentum.
 
-(a) Gradient descent on J = lambda theta^2 / 2 multiplies theta by (1 - eta lambda) per step: it shrinks for
-eta < 2/lambda and grows above. Measured: the factor per step of the iteration itself, for eta lambda from 0.5 to 2.1.
-(b) The same limit on the article's own linear problem: full-batch least squares on y = 2x + 1 + noise (100 points,
-10 seeds); lambda_max of the Hessian; gradient descent at 0.99 and 1.01 times 2/lambda_max.
-(c) Steps to reduce ||theta|| by 1e6 on a 100-dimensional quadratic with condition number kappa (eigenvalues spread
-logarithmically between 1 and kappa, theta_0 = 1): gradient descent at 1/L and at 2/(L + mu), heavy ball at Polyak's
+(a) Gradient descent on J = lambda theta^2 / 2 multiplies theta by (1 - eta lambda) per step: it
+shrinks for eta < 2/lambda and grows above. Measured: the factor per step of the iteration itself,
+for eta lambda from 0.5 to 2.1. (b) The same limit on the article's own linear problem: full-batch
+least squares on y = 2x + 1 + noise (100 points, 10 seeds); lambda_max of the Hessian; gradient
+descent at 0.99 and 1.01 times 2/lambda_max. (c) Steps to reduce ||theta|| by 1e6 on a
+100-dimensional quadratic with condition number kappa (eigenvalues spread logarithmically between 1
+and kappa, theta_0 = 1): gradient descent at 1/L and at 2/(L + mu), heavy ball at Polyak's
 parameters.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from matplotlib.figure import Figure
 
 SEEDS = 10
 FACTORS = {"p05": 0.5, "p10": 1.0, "p15": 1.5, "p19": 1.9, "p20": 2.0, "p21": 2.1}
@@ -23,7 +27,7 @@ def factor(eta_lambda: float, curvature: float = 3.0, steps: int = 40) -> float:
     eta, theta = eta_lambda / curvature, 1.0
     for _ in range(steps):
         theta = theta - eta * curvature * theta
-    return abs(theta) ** (1.0 / steps)
+    return float(abs(theta) ** (1.0 / steps))
 
 
 def least_squares(seed: int) -> dict[str, float]:
@@ -57,8 +61,8 @@ def steps_needed(eigenvalues: np.ndarray, eta: float, beta: float) -> int:
     raise RuntimeError("no convergence")
 
 
-def run() -> dict:
-    result: dict = {"factor": {}, "predicted": {}}
+def run() -> dict[str, Any]:
+    result: dict[str, Any] = {"factor": {}, "predicted": {}}
     for name, value in FACTORS.items():
         result["factor"][name] = factor(value)
         result["predicted"][name] = abs(1.0 - value)
@@ -81,7 +85,7 @@ def run() -> dict:
     return result
 
 
-def draw(result: dict, lang: str):
+def draw(result: dict[str, Any], lang: str) -> Figure:
     from experiments.style import INK, SERIES, new_figure
 
     fig, ax = new_figure(width=6.4, height=3.4)
