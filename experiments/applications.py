@@ -75,8 +75,20 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "rows": ("images", "text", "speech", "reinforcement learning"),
         "images": ("pixels", "convolution", "pooling", "linear", "cross-entropy"),
         "text": ("word numbers", "embedding", "recurrence\nover words", "linear", "cross-entropy"),
-        "speech": ("frames", "encoder", "log p of labels\nper frame", "sum over\nalignments", "−log p(labels)"),
-        "rl": ("state", "policy\nnetwork", "log π(action)", "weighted by\nreturn − baseline", "average"),
+        "speech": (
+            "frames",
+            "encoder",
+            "log p of labels\nper frame",
+            "sum over\nalignments",
+            "−log p(labels)",
+        ),
+        "rl": (
+            "state",
+            "policy\nnetwork",
+            "log π(action)",
+            "weighted by\nreturn − baseline",
+            "average",
+        ),
         "more": ("sampled action", "environment", "reward\n(a constant)"),
         "legend": ("forward", "gradient", "the gradient stops", "has parameters"),
     },
@@ -117,11 +129,17 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
             style.box(ax, xs[i], y, box_w, box_h, label, color=colour, fontsize=8)
         for i in range(4):
             left, right = xs[i] + box_w, xs[i + 1]
-            style.arrow(ax, (left, y + 0.32), (right, y + 0.32), color=style.FORWARD, mutation_scale=9)
+            style.arrow(
+                ax, (left, y + 0.32), (right, y + 0.32), color=style.FORWARD, mutation_scale=9
+            )
             if i:
-                style.arrow(ax, (right, y + 0.13), (left, y + 0.13), color=style.BACKWARD, mutation_scale=9)
+                style.arrow(
+                    ax, (right, y + 0.13), (left, y + 0.13), color=style.BACKWARD, mutation_scale=9
+                )
             else:
-                ax.plot((right, left + 0.1), (y + 0.13, y + 0.13), color=style.BACKWARD, linewidth=1.5)
+                ax.plot(
+                    (right, left + 0.1), (y + 0.13, y + 0.13), color=style.BACKWARD, linewidth=1.5
+                )
                 stop(left + 0.1, y + 0.13)
     # The loop through the environment: forward only.
     y = 4.35 - 1.05 * 3
@@ -129,10 +147,18 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
     action, world, reward = 0.12 + 1.44 * 1, 0.12 + 1.44 * 2, 0.12 + 1.44 * 3
     for x, label in zip((action, world, reward), words["more"], strict=True):
         style.box(ax, x, low, box_w, box_h, label, color=style.MUTED, fontsize=8)
-    style.arrow(ax, (action + 0.4, y), (action + 0.4, low + box_h), color=style.FORWARD, mutation_scale=9)
-    style.arrow(ax, (action + box_w, low + 0.23), (world, low + 0.23), color=style.FORWARD, mutation_scale=9)
-    style.arrow(ax, (world + box_w, low + 0.23), (reward, low + 0.23), color=style.FORWARD, mutation_scale=9)
-    style.arrow(ax, (reward + 0.4, low + box_h), (reward + 0.4, y), color=style.FORWARD, mutation_scale=9)
+    style.arrow(
+        ax, (action + 0.4, y), (action + 0.4, low + box_h), color=style.FORWARD, mutation_scale=9
+    )
+    style.arrow(
+        ax, (action + box_w, low + 0.23), (world, low + 0.23), color=style.FORWARD, mutation_scale=9
+    )
+    style.arrow(
+        ax, (world + box_w, low + 0.23), (reward, low + 0.23), color=style.FORWARD, mutation_scale=9
+    )
+    style.arrow(
+        ax, (reward + 0.4, low + box_h), (reward + 0.4, y), color=style.FORWARD, mutation_scale=9
+    )
     ax.plot((reward + 0.75, reward + 0.75), (y, y - 0.15), color=style.BACKWARD, linewidth=1.5)
     stop(reward + 0.75, y - 0.15, vertical=False)
     # Legend.

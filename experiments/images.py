@@ -6,7 +6,8 @@ part of a horizontal and of a vertical bar. Network: convolution (4 kernels 3 x 
 
 Measured: (1) the hand-written gradients against torch.autograd in float64; (2) test accuracy over
 5 seeds, against softmax regression on the 64 pixels; (3) the share of places that receives a
-gradient with average pooling and with max pooling; (4) what a kernel that is not flipped in the
+gradient with average pooling and with max pooling; (4) the error rate for
+signs that are whole and off the border, and for the others; (5) what a kernel that is not flipped in the
 backward pass does to the input gradient.
 """
 
@@ -22,23 +23,33 @@ from experiments import style
 from experiments._applications import Adam, cross_entropy, pixels, spread, worst
 
 Array = np.ndarray
-RTOL = 1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+RTOL = (
+    1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+)
 SEEDS = range(5)
 EPOCHS = 40
 
 
-def make_images(n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return images (n, 8, 8) and classes (n,): 0 horizontal bar, 1 vertical bar, 2 plus sign."""
+def make_images(n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Return images (n, 8, 8), classes (n,) and whether the sign is whole and off the border.
+
+    Class 0 is a horizontal bar, 1 a vertical bar, 2 a plus sign; a bar has 5 pixels.
+    """
     x = rng.normal(0.0, 0.15, (n, 8, 8))
     y = np.arange(n) % 3
-    for image, kind in zip(x, y, strict=True):
+    inside = np.zeros(n, dtype=bool)
+    for i, kind in enumerate(y):
         shape = np.zeros((8, 8))
         if kind in (0, 2):
             shape[4, 2:7] = 1.0
         if kind in (1, 2):
             shape[2:7, 4] = 1.0
-        image += np.roll(shape, rng.integers(0, 8, size=2), axis=(0, 1))
-    return x, y
+        shift = rng.integers(0, 8, size=2)
+        x[i] += np.roll(shape, shift, axis=(0, 1))
+        row, column = (4 + shift) % 8
+        need_row, need_column = (1, 2) if kind == 0 else (2, 1) if kind == 1 else (2, 2)
+        inside[i] = need_row <= row < 8 - need_row and need_column <= column < 8 - need_column
+    return x, y, inside
 
 
 def conv(x: Array, w: Array, b: Array) -> Array:
@@ -92,8 +103,8 @@ def predict(p: dict[str, Array], x: Array) -> Array:
 
 def train(seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
-    x, y = make_images(600, rng)
-    xt, yt = make_images(600, rng)
+    x, y, _ = make_images(600, rng)
+    xt, yt, inside = make_images(600, rng)
     p = init(rng)
     linear = {"v": np.zeros((3, 64)), "c": np.zeros(3)}
     adam, adam_linear = Adam(p, 0.03), Adam(linear, 0.03)
@@ -109,13 +120,18 @@ def train(seed: int) -> dict[str, Any]:
         scores = xt.reshape(-1, 64) @ linear["v"].T + linear["c"]
         curve["conv"].append(float((predict(p, xt) == yt).mean()))
         curve["linear"].append(float((scores.argmax(axis=1) == yt).mean()))
-    return {"curve": curve, "params": p}
+    wrong = predict(p, xt) != yt
+    return {
+        "curve": curve,
+        "params": p,
+        "wrong": {"inside": float(wrong[inside].mean()), "border": float(wrong[~inside].mean())},
+    }
 
 
 def against_torch() -> dict[str, float]:
     """Worst relative difference between the hand-written gradients and autograd, and the mistake's."""
     rng = np.random.default_rng(0)
-    x, y = make_images(12, rng)
+    x, y, _ = make_images(12, rng)
     p = init(rng)
     t = {k: torch.tensor(v, requires_grad=True) for k, v in (p | {"x": x}).items()}
     a = torch.nn.functional.conv2d(t["x"][:, None], t["w"][:, None], t["b"])
@@ -133,7 +149,7 @@ def against_torch() -> dict[str, float]:
 def pooling_shares() -> dict[str, float]:
     """Share of the 6 x 6 places per kernel with a non-zero gradient, before training, 200 images."""
     rng = np.random.default_rng(1)
-    x, _ = make_images(200, rng)
+    x, _, _ = make_images(200, rng)
     p = init(rng)
     active = conv(x, p["w"], p["b"]) > 0
     return {
@@ -145,12 +161,13 @@ def pooling_shares() -> dict[str, float]:
 def run() -> dict[str, Any]:
     runs = [train(seed) for seed in SEEDS]
     curves = {k: [r["curve"][k] for r in runs] for k in ("conv", "linear")}
-    x, y = make_images(3, np.random.default_rng(10))
+    x, y, _ = make_images(3, np.random.default_rng(10))
     p = runs[0]["params"]
     return {
         "torch": against_torch(),
         "receives": pooling_shares(),
         "accuracy": {k: spread([c[-1] for c in v]) for k, v in curves.items()},
+        "wrong": {k: spread([r["wrong"][k] for r in runs]) for k in ("inside", "border")},
         "parameters": {"conv": sum(v.size for v in p.values()), "linear": 3 * 64 + 3},
         "curve": {k: np.median(np.array(v), axis=0).tolist() for k, v in curves.items()},
         "example": {

@@ -20,7 +20,9 @@ from experiments import style
 from experiments._applications import Adam, log_softmax, spread, worst
 
 Array = np.ndarray
-RTOL = 1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+RTOL = (
+    1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+)
 REWARDS = np.array([0.1, 0.3, 0.5, 0.7, 1.0])
 LOGITS = np.array([0.4, 0.2, 0.0, -0.2, -0.4])
 SEEDS = range(5)
@@ -246,8 +248,12 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
     for i, key in enumerate(("none", "state")):
         colour = style.SERIES[1 - i]
         right.fill_between(
-            np.arange(len(grid["low"][key])), grid["low"][key], grid["high"][key],
-            color=colour, alpha=0.2, linewidth=0,
+            np.arange(len(grid["low"][key])),
+            grid["low"][key],
+            grid["high"][key],
+            color=colour,
+            alpha=0.2,
+            linewidth=0,
         )
         right.plot(grid["curve"][key], color=colour, label=text[key])
     right.axhline(grid["best"], color=style.MUTED, linewidth=1, linestyle=":", label=text["best"])

@@ -23,7 +23,9 @@ from experiments import style
 from experiments._applications import Adam, log_softmax, numerical, spread, worst
 
 Array = np.ndarray
-RTOL = 1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+RTOL = (
+    1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+)
 BLANK = 0
 SEEDS = range(3)
 EPOCHS = 16
@@ -118,7 +120,11 @@ def checks() -> dict[str, Any]:
         z = torch.tensor(logits, requires_grad=True)
         frames = torch.tensor([len(logits)])
         theirs = torch.nn.functional.ctc_loss(
-            z.log_softmax(1)[:, None], torch.tensor([labels]), frames, torch.tensor([len(labels)]), reduction="sum"
+            z.log_softmax(1)[:, None],
+            torch.tensor([labels]),
+            frames,
+            torch.tensor([len(labels)]),
+            reduction="sum",
         )
         theirs.backward()
         errors["loss"].append(abs(loss - brute) / brute)
@@ -131,7 +137,7 @@ def checks() -> dict[str, Any]:
 
 
 def impossible() -> dict[str, Any]:
-    """"aa" needs three frames (a, blank, a); here are two."""
+    """ "aa" needs three frames (a, blank, a); here are two."""
     z = torch.zeros((2, 1, 3), dtype=torch.float64, requires_grad=True)
     args = (torch.tensor([[1, 1]]), torch.tensor([2]), torch.tensor([2]))
     loss = torch.nn.functional.ctc_loss(z.log_softmax(2), *args)
@@ -290,24 +296,46 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
 
     ax.text(0.15, 2.88, text["title"], fontsize=10)
     for t in range(4):
-        ax.text(at(t, 0)[0], 0.25, f"{text['frame']} {t + 1}", ha="center", fontsize=8.5, color=style.MUTED)
+        ax.text(
+            at(t, 0)[0],
+            0.25,
+            f"{text['frame']} {t + 1}",
+            ha="center",
+            fontsize=8.5,
+            color=style.MUTED,
+        )
         for s in range(5):
             if t < 3 and alive(t, s):
                 for step in (0, 1, 2):
                     n = s + step
                     if n < 5 and alive(t + 1, n) and (step < 2 or skip[n]):
                         style.arrow(
-                            ax, at(t, s), at(t + 1, n), color=style.MUTED, linewidth=0.9, shrinkA=8, shrinkB=8,
+                            ax,
+                            at(t, s),
+                            at(t + 1, n),
+                            color=style.MUTED,
+                            linewidth=0.9,
+                            shrinkA=8,
+                            shrinkB=8,
                             mutation_scale=7,
                         )
     for t in range(4):
         for s in range(5):
             x, y = at(t, s)
-            ax.add_patch(Circle((x, y), 0.13, facecolor=style.SURFACE, edgecolor=style.GRID, zorder=3))
+            ax.add_patch(
+                Circle((x, y), 0.13, facecolor=style.SURFACE, edgecolor=style.GRID, zorder=3)
+            )
             if alive(t, s):
                 ax.add_patch(
-                    Circle((x, y), 0.13, facecolor=style.FORWARD, edgecolor=style.INK, linewidth=0.8,
-                           alpha=round(float(max(gamma[t, s], 0.04)), 3), zorder=4)
+                    Circle(
+                        (x, y),
+                        0.13,
+                        facecolor=style.FORWARD,
+                        edgecolor=style.INK,
+                        linewidth=0.8,
+                        alpha=round(float(max(gamma[t, s], 0.04)), 3),
+                        zorder=4,
+                    )
                 )
     for s in range(5):
         ax.text(0.15, at(0, s)[1], names[s], va="center", fontsize=9)

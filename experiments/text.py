@@ -22,7 +22,9 @@ from experiments import style
 from experiments._applications import Adam, cross_entropy, spread, worst
 
 Array = np.ndarray
-RTOL = 1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+RTOL = (
+    1e-3  # hundreds of Adam steps amplify the last bits of the matrix products of another machine
+)
 SEEDS = range(5)
 EPOCHS = 15
 TAIL = 3  # words after the one that decides

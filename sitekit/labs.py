@@ -16,7 +16,6 @@ import hashlib
 import logging
 import re
 from pathlib import Path
-from typing import Any
 
 import jupytext
 import nbformat
@@ -164,12 +163,12 @@ def _jupyter_markdown(text: str) -> str:
     text = re.sub(r"^(#+ .*?) *\{ *#[\w-]+ *\}$", r"\1", text, flags=re.M)
     text = re.sub(r"(\*\*[^*]+\*\*|\))\{[^}]*\}", r"\1", text)
     text = re.sub(r"\[([^\]]+)\]\((?![a-z]+:)[^)]*\)", r"\1", text)  # links into the site
-    return re.sub(r'^(?:!!!|\?\?\?\+?) \w+ "([^"]*)"\n((?:\n|    .*\n?)+)', _quote, text, flags=re.M)
+    return re.sub(
+        r'^(?:!!!|\?\?\?\+?) \w+ "([^"]*)"\n((?:\n|    .*\n?)+)', _quote, text, flags=re.M
+    )
 
 
 def _quote(match: re.Match[str]) -> str:
     body = re.sub(r"^    ", "", match[2], flags=re.M).strip()
     quoted = "\n".join(f"> {line}".rstrip() for line in body.splitlines())
     return f"> **{match[1]}**\n>\n{quoted}\n\n"
-
-

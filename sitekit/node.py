@@ -32,7 +32,9 @@ def main(args: list[str]) -> int:
         print(f"usage: python -m sitekit.node {{node,{','.join(SCRIPTS)}}} ...", file=sys.stderr)
         return 2
     script = [str(SCRIPTS[args[0]])] if args[0] in SCRIPTS else []
-    return subprocess.run([str(NODE), *script, *args[1:]], env=environment(), check=False).returncode
+    return subprocess.run(
+        [str(NODE), *script, *args[1:]], env=environment(), check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -87,7 +87,9 @@ def main() -> int:
         site.rebuild()
         server = make_server(site, args.host, args.port)
         try:
-            print(f"English http://{args.host}:{args.port}/   中文 http://{args.host}:{args.port}/zh/")
+            print(
+                f"English http://{args.host}:{args.port}/   中文 http://{args.host}:{args.port}/zh/"
+            )
             server.serve()
         except OSError as error:
             print(f"cannot listen on port {args.port}: {error}; try --port", file=sys.stderr)

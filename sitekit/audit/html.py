@@ -33,7 +33,7 @@ def read_built(path: Path) -> BuiltPage:
     page.resources += [
         str(link["href"])
         for link in soup.find_all("link", href=True)
-        if set(link.get("rel", [])) & {"stylesheet", "icon", "preload", "modulepreload"}
+        if {"stylesheet", "icon", "preload", "modulepreload"} & set(link.get_attribute_list("rel"))
     ]
     return page
 

@@ -78,7 +78,9 @@ def _read_prose(page: PageSource, prose: str) -> None:
             page.headings.append((len(match["marks"]), match["text"], given and given[1]))
     without_code = re.sub(r"`[^`\n]*`", "", prose)
     page.links = re.findall(r"\]\(((?!figure:)[^)\s]+)", without_code)
-    found = re.findall(r"\$\$(.+?)\$\$|(?<![\\$])\$(?!\s)([^$\n]+?)(?<!\s)\$", without_code, flags=re.S)
+    found = re.findall(
+        r"\$\$(.+?)\$\$|(?<![\\$])\$(?!\s)([^$\n]+?)(?<!\s)\$", without_code, flags=re.S
+    )
     page.formulas = [" ".join((display or inline).split()) for display, inline in found]
 
 

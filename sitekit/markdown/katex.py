@@ -58,13 +58,16 @@ class Katex:
             )
             atexit.register(self.close)
         stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None and stdout is not None
+        assert stdin is not None
+        assert stdout is not None
         question = [{"tex": tex, "display": display} for tex, display in formulas]
         stdin.write(json.dumps(question) + "\n")
         stdin.flush()
         line = stdout.readline()
         if not line:
-            raise RuntimeError("KaTeX did not answer: run `make setup` (it needs node_modules/katex)")
+            raise RuntimeError(
+                "KaTeX did not answer: run `make setup` (it needs node_modules/katex)"
+            )
         answers: list[dict[str, str]] = json.loads(line)
         return answers
 

@@ -3,7 +3,7 @@ r"""Numbers in prose come from result files: ``{{ two_layers.loss | .4f }}``.
 The part before the first dot names a file ``<results>/<name>.json``; the rest is a path in
 it (``a.b[2]``); after the bar stands a Python format specification, or
 
-* ``sci``, ``sci3``: LaTeX, ``4.0 \times 10^{-32}`` (one digit after the point, or as many as named);
+* ``sci``, ``sci3``: LaTeX, ``4.0 \times 10^{-32}`` (one digit after the point, or three);
 * ``pct``, ``pct1``: a percentage with that many digits, ``12.3 %``.
 
 A number that is not there stops the build.
@@ -78,7 +78,9 @@ class NumbersExtension(Extension):
 
     def extendMarkdown(self, md: Markdown) -> None:
         # After fenced code has been set aside (25): code shows what it says.
-        md.preprocessors.register(NumberProcessor(md, Path(self.getConfig("results"))), "numbers", 22)
+        md.preprocessors.register(
+            NumberProcessor(md, Path(self.getConfig("results"))), "numbers", 22
+        )
 
 
 def makeExtension(**kwargs: Any) -> NumbersExtension:

@@ -40,9 +40,7 @@ def test_page(context, address, path):
         for viewport in (DESKTOP, PHONE):
             page.set_viewport_size(viewport)
             for scheme in SCHEMES:
-                page.evaluate(
-                    "s => document.body.setAttribute('data-md-color-scheme', s)", scheme
-                )
+                page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
                 page.wait_for_timeout(50)
                 assert wider_than_screen(page) <= 0, f"scrolls sideways at {viewport['width']} px"
                 if bad := violations(page):

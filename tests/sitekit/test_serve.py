@@ -73,8 +73,12 @@ def test_both_languages_and_the_switch_between_them(server):
     assert '<html lang="zh"' in chinese
     (to_chinese,) = re.findall(r'language-switch" href="([^"]+)"', english)
     (to_english,) = re.findall(r'language-switch" href="([^"]+)"', chinese)
-    assert urllib.parse.urljoin(f"{server}faq/gradients/", to_chinese) == f"{server}zh/faq/gradients/"
-    assert urllib.parse.urljoin(f"{server}zh/faq/gradients/", to_english) == f"{server}faq/gradients/"
+    assert (
+        urllib.parse.urljoin(f"{server}faq/gradients/", to_chinese) == f"{server}zh/faq/gradients/"
+    )
+    assert (
+        urllib.parse.urljoin(f"{server}zh/faq/gradients/", to_english) == f"{server}faq/gradients/"
+    )
 
 
 @pytest.mark.parametrize(("lang", "path"), [("en", ""), ("zh", "zh/")])
