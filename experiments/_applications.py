@@ -1,10 +1,11 @@
-"""Shared by the experiments of the application pages: softmax cross-entropy, Adam, spread, pixels."""
+"""Shared by the application experiments: softmax cross-entropy, Adam, spread, pixels."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
@@ -20,7 +21,7 @@ def log_softmax(z: Array) -> Array:
 
 
 def cross_entropy(z: Array, y: Array) -> tuple[float, Array]:
-    """Return the mean cross-entropy of logits (N, C) and its gradient with respect to the logits."""
+    """Return the mean cross-entropy of logits (N, C) and its gradient for the logits."""
     logp = log_softmax(z)
     rows = np.arange(len(y))
     grad = np.exp(logp)
@@ -47,7 +48,7 @@ class Adam:
 
 
 def numerical(f: Any, x: Array, eps: float = 1e-6) -> Array:
-    """Central differences of a scalar function of no argument that reads ``x``; ``x`` is changed and restored."""
+    """Central differences of a function of no argument that reads ``x`` (changed and restored)."""
     out = np.zeros_like(x)
     flat, grad = x.reshape(-1), out.reshape(-1)
     for i in range(flat.size):
@@ -58,6 +59,14 @@ def numerical(f: Any, x: Array, eps: float = 1e-6) -> Array:
         grad[i] = (up - f()) / (2 * eps)
         flat[i] = kept
     return out
+
+
+def gradient(tensor: torch.Tensor) -> Array:
+    """The gradient that ``backward`` has stored, as an array."""
+    if tensor.grad is None:
+        raise ValueError("the tensor has no gradient")
+    array: Array = tensor.grad.numpy()
+    return array
 
 
 def worst(a: Array, b: Array) -> float:
@@ -78,7 +87,7 @@ def spread(values: Any) -> dict[str, float]:
 def pixels(
     ax: Axes, image: Array, x: float, y: float, size: float, *, scale: float | None = None
 ) -> None:
-    """Draw a small matrix as squares whose opacity is the magnitude; negative cells in the backward colour."""
+    """Draw a small matrix as squares; opacity is the magnitude, red is negative."""
     image = np.asarray(image)
     top = float(np.abs(image).max()) if scale is None else scale
     rows, cols = image.shape

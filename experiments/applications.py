@@ -1,7 +1,8 @@
 """The four gradient paths of the application pages: which tensors of a program receive a gradient.
 
-For a tiny torch program per task, ``run`` records after ``backward()`` which leaves hold a gradient. The
-data (pixels, word numbers, frames, states, actions, rewards, labels) hold none; every parameter does.
+For a tiny torch program per task, ``run`` records after ``backward()`` which leaves hold a
+gradient. The data (pixels, word numbers, frames, states, actions, rewards, labels) hold none; every
+parameter does.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
         ax.plot(layers, curve["median"], color=color, marker="o", markersize=3)
         label = f"{names[activation]}, {inits[init]}"
         ax.text(DEPTH + 1, curve["median"][-1], label, color=color, va="center", fontsize=9)
-    ax.axhline(0.0, color=INK, linewidth=0.8)
+    ax.hlines(0.0, 0, DEPTH, color=INK, linewidth=0.8)
     ax.set_xlim(0, DEPTH + 21)
     ax.set_xticks(range(0, DEPTH + 1, 10))
     ax.set_xlabel(

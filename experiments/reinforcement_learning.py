@@ -1,11 +1,11 @@
-"""Reinforcement learning: the policy gradient is an average of samples, and a baseline makes it less noisy.
+"""Reinforcement learning: the policy gradient is an average of samples; a baseline quiets it.
 
-Measured: (1) on a bandit with 5 arms, the mean of 200 000 REINFORCE samples against the exact gradient
-and against torch.autograd of the expected reward; (2) the exact variance of one sample with no
-baseline, with the mean reward as baseline and with the best constant baseline, for three
-constants added to all rewards; (3) on a 5 x 5 grid, the return of a policy network trained by REINFORCE with
-and without baseline, 5 seeds each, and the variance of its gradient; (4) which tensors of such a program
-carry a gradient at all.
+Measured: (1) on a bandit with 5 arms, the mean of 200 000 REINFORCE samples against the exact
+gradient and against torch.autograd of the expected reward; (2) the exact variance of one sample
+with no baseline, with the mean reward as baseline and with the best constant baseline, for three
+constants added to all rewards; (3) on a 5 x 5 grid, the return of a policy network trained by
+REINFORCE with and without baseline, 5 seeds each, and the variance of its gradient; (4) which
+tensors of such a program carry a gradient at all.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments._applications import Adam, log_softmax, spread, worst
+from experiments._applications import Adam, gradient, log_softmax, spread, worst
 
 Array = np.ndarray
 RTOL = (
@@ -59,7 +59,7 @@ def sampled() -> dict[str, Any]:
     out: dict[str, Any] = {
         "exact": exact.tolist(),
         "probabilities": pi.tolist(),
-        "autograd": worst(exact, theta.grad.numpy()),
+        "autograd": worst(exact, gradient(theta)),
     }
     for name, b in (("none", 0.0), ("mean", float(pi @ REWARDS))):
         samples = (REWARDS[arms] - b)[:, None] * scores
@@ -81,9 +81,9 @@ def init(rng: np.random.Generator) -> dict[str, Array]:
 
 
 def play(p: dict[str, Array], rng: np.random.Generator) -> tuple[Array, Array, Array, Array]:
-    """Play EPISODES episodes side by side; return states, actions, alive (all (T, E)) and rewards (T, E).
+    """Play EPISODES episodes side by side; return states, actions, alive, rewards, all (T, E).
 
-    Start in one corner, the goal is the opposite one; every move costs 1, a move into the wall stays put.
+    Start in one corner, the goal is the opposite one; every move costs 1, walls stop a move.
     """
     place = np.zeros((EPISODES, 2), dtype=int)
     alive = np.ones(EPISODES, dtype=bool)
@@ -104,7 +104,7 @@ def play(p: dict[str, Array], rng: np.random.Generator) -> tuple[Array, Array, A
 
 
 def gradients(p: dict[str, Array], s: Array, a: Array, weight: Array) -> dict[str, Array]:
-    """Gradient of -sum_i weight_i log pi(a_i | s_i); weights are constants, the states are integers."""
+    """Gradient of -sum_i weight_i log pi(a_i | s_i); the weights are constants."""
     h = np.tanh(p["W"].T[s] + p["b"])
     dz = np.exp(log_softmax(h @ p["V"].T + p["c"]))
     dz[np.arange(len(a)), a] -= 1.0
@@ -118,7 +118,7 @@ def gradients(p: dict[str, Array], s: Array, a: Array, weight: Array) -> dict[st
 def weights(
     lives: Array, rewards: Array, states: Array, value: Array, baseline: bool
 ) -> tuple[Array, Array]:
-    """Return to go minus the baseline (a table of mean returns per state), for the moves that were made."""
+    """Return to go minus the baseline (a table of mean returns), for the moves made."""
     togo = rewards[::-1].cumsum(axis=0)[::-1]
     return (togo - value[states] * baseline)[lives], togo[lives]
 
@@ -144,7 +144,7 @@ def train(seed: int, baseline: bool) -> list[float]:
 
 
 def grid_variance(batches: int = 60) -> dict[str, float]:
-    """Total variance of the policy gradient over batches of a fresh policy, with and without baseline."""
+    """Total variance of the gradient of a fresh policy, with and without baseline."""
     rng = np.random.default_rng(100)
     p = init(rng)
     value, count = np.zeros(SIZE * SIZE), np.zeros(SIZE * SIZE)

@@ -1,7 +1,8 @@
 """Text: gradients of an embedding and of a recurrent network, and why word order needs them.
 
-Data made here: sentences such as "the film was not good but bad in every scene". The label is the word
-after "but"; every positive sentence has a negative twin with exactly the same words in another order.
+Data made here: sentences such as "the film was not good but bad in every scene". The label is the
+word after "but"; every positive sentence has a negative twin with exactly the same words in another
+order.
 
 Measured: (1) the hand-written embedding gradient and backpropagation through time (BPTT) against
 torch.autograd in float64; (2) test accuracy over 5 seeds of the recurrent network and of a bag of
@@ -19,7 +20,7 @@ import torch
 from matplotlib.figure import Figure
 
 from experiments import style
-from experiments._applications import Adam, cross_entropy, spread, worst
+from experiments._applications import Adam, cross_entropy, gradient, spread, worst
 
 Array = np.ndarray
 RTOL = (
@@ -115,7 +116,8 @@ def split(rng: np.random.Generator) -> tuple[Array, Array]:
     """Half of the pairs for training; a sentence and its twin stay together."""
     pairs = rng.permutation(len(make_sentences()[0]) // 2)
     half = len(pairs) // 2
-    return tuple(np.sort(np.r_[2 * part, 2 * part + 1]) for part in (pairs[:half], pairs[half:]))
+    fit, test = (np.sort(np.r_[2 * p, 2 * p + 1]) for p in (pairs[:half], pairs[half:]))
+    return fit, test
 
 
 def train(seed: int, model: str, steps: int | None = None) -> list[float]:
@@ -164,16 +166,16 @@ def against_torch() -> dict[str, float]:
     cut = loss_and_gradients(p, ids[rows], y[rows], steps=TAIL)[1]
     deciders = [INDEX[w] for w in GOOD + BAD]
     return {
-        "worst": max(worst(ours[k], t[k].grad.numpy()) for k in t),
-        "assigned_embedding": worst(wrong["E"], t["E"].grad.numpy()),
-        "assigned_others": max(worst(wrong[k], t[k].grad.numpy()) for k in t if k != "E"),
+        "worst": max(worst(ours[k], gradient(t[k])) for k in t),
+        "assigned_embedding": worst(wrong["E"], gradient(t["E"])),
+        "assigned_others": max(worst(wrong[k], gradient(t[k])) for k in t if k != "E"),
         "cut_deciders": float(np.abs(cut["E"][deciders]).max()),
         "full_deciders": float(np.abs(ours["E"][deciders]).max()),
     }
 
 
 def back_in_time(scale: float, seed: int, steps: int = 40, hidden: int = 32) -> Array:
-    """||dJ/dh_{T-k}|| / ||dJ/dh_T|| for k = 0 … steps at initialisation; U is orthogonal times ``scale``."""
+    """||dJ/dh_{T-k}|| / ||dJ/dh_T|| for k = 0 … steps; U is orthogonal times ``scale``."""
     rng = np.random.default_rng(seed)
     u = scale * np.linalg.qr(rng.normal(size=(hidden, hidden)))[0]
     h = [np.zeros(hidden)]

@@ -201,14 +201,14 @@ def draw_article(lang: str) -> Any:
         "en": ("A: neural network", "B: forward pass", "C: backward pass", "D: gradient descent"),
         "zh": ("A: 神经网络", "B: 前向传播", "C: 反向传播", "D: 梯度下降"),
     }[lang]
-    fig, ax = diagram(5.0, 2.6)
-    box(ax, 1.6, 2.0, 1.8, 0.42, t[0])
-    box(ax, 0.4, 1.1, 1.8, 0.42, t[1])
-    box(ax, 2.8, 1.1, 1.8, 0.42, t[2])
-    box(ax, 2.8, 0.2, 1.8, 0.42, t[3])
-    arrow(ax, (2.2, 2.0), (1.4, 1.52))
-    arrow(ax, (2.8, 2.0), (3.6, 1.52))
-    arrow(ax, (3.7, 1.1), (3.7, 0.62))
+    fig, ax = diagram(7.6, 2.5)
+    box(ax, 2.9, 1.9, 1.8, 0.45, t[0])
+    box(ax, 1.7, 1.0, 1.8, 0.45, t[1])
+    box(ax, 4.1, 1.0, 1.8, 0.45, t[2])
+    box(ax, 4.1, 0.1, 1.8, 0.45, t[3])
+    arrow(ax, (3.5, 1.9), (2.7, 1.45))
+    arrow(ax, (4.1, 1.9), (4.9, 1.45))
+    arrow(ax, (5.0, 1.0), (5.0, 0.55))
     return fig
 
 

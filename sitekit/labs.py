@@ -46,7 +46,7 @@ _DEPENDENCIES = ("bpref/**/*.py", "sitekit/labs.py", "sitekit/svg.py", "constrai
 _DOWNLOAD = {"en": "Download this notebook", "zh": "下载本笔记本"}
 
 
-class LabsPlugin(JupyterPlugin):  # type: ignore[misc]  # mkdocs-jupyter has no types
+class LabsPlugin(JupyterPlugin):
     """mkdocs-jupyter with another way of rendering; same options, set in ``mkdocs.yml``."""
 
     def on_files(self, files: Files, config: MkDocsConfig) -> Files:
