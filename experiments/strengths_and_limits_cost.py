@@ -2,7 +2,7 @@
 
 Counted, by running a tanh network whose every multiplication goes through a counter:
 multiply-adds of one forward and one backward pass for widths 32 to 1024, the same for
-central differences, the sum over all paths without re-use against backpropagation, and
+central differences, the sum over all paths without reuse against backpropagation, and
 the number of stored values with and without checkpoints. Nothing is timed.
 """
 
@@ -122,7 +122,7 @@ def paths(width: int, layers: int) -> dict[str, Any]:
     multiplications = 0
 
     def along_paths(layer: int, unit: int) -> float:
-        """Follow every path from this unit to y = sum of the last layer; nothing is re-used."""
+        """Follow every path from this unit to y = sum of the last layer; nothing is reused."""
         nonlocal multiplications
         if layer == layers - 1:
             return float(slopes[layer][unit])
@@ -134,13 +134,13 @@ def paths(width: int, layers: int) -> dict[str, Any]:
         return float(slopes[layer][unit]) * total
 
     slow = along_paths(0, 0)
-    delta, re_used = slopes[-1], 0
+    delta, reused = slopes[-1], 0
     for layer in reversed(range(layers - 1)):
         delta = slopes[layer] * (weights[layer + 1].T @ delta)
-        re_used += width * width + width
+        reused += width * width + width
     return {
         "naive": multiplications,
-        "backprop": re_used,
+        "backprop": reused,
         "difference": abs(slow - float(delta[0])),
     }
 
