@@ -31,7 +31,7 @@ MOVES = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
 
 
 def bandit(offset: float) -> dict[str, float]:
-    """Exact mean and total variance of the sample (r - b) * d log pi / d theta for three baselines."""
+    """Exact bias and total variance of (r - b) * d log pi / d theta for three baselines."""
     r = REWARDS + offset
     pi = np.exp(log_softmax(LOGITS))
     scores = np.eye(5) - pi  # row k: gradient of log pi(k)

@@ -170,7 +170,7 @@ def utter(n: int, shapes: Array, rng: np.random.Generator) -> list[tuple[Array, 
 
 
 def network(p: dict[str, Array], x: Array) -> tuple[Array, Array, Array]:
-    """Each frame sees itself and its two neighbours: logits (T, 4), hidden (T, 16), inputs (T, 18)."""
+    """Each frame sees its neighbours: logits (T, 4), hidden (T, 16), inputs (T, 18)."""
     padded = np.pad(x, ((1, 1), (0, 0)))
     seen = np.concatenate([padded[:-2], padded[1:-1], padded[2:]], axis=1)
     hidden = np.tanh(seen @ p["W"].T + p["b"])
