@@ -70,7 +70,7 @@ def draw(r: dict[str, Any], lang: str) -> Figure:
         ax.text(
             middle,
             low - 0.2,
-            f"{r[gradient]:+.4f}",
+            number(r[gradient]),
             color=BACKWARD,
             ha="center",
             va="center",
@@ -86,20 +86,25 @@ def draw(r: dict[str, Any], lang: str) -> Figure:
     return fig
 
 
+def number(value: float, spec: str = "+.4f") -> str:
+    """A number with a real minus sign."""
+    return format(value, spec).replace("-", "−")
+
+
 def _parameters(ax: Axes, x: float, width: float, r: dict[str, Any], layer: str) -> None:
     """The parameters of one layer below its box: value going in, gradient coming out."""
     subscript = {"1": "₁", "2": "₂"}[layer]
-    for column, parameter in ((x + 0.1, "w"), (x + width - 0.1, "b")):
-        arrow(ax, (column - 0.12, 0.75), (column - 0.12, 1.5), color=FORWARD)
-        arrow(ax, (column + 0.12, 1.5), (column + 0.12, 0.75), color=BACKWARD)
+    for column, parameter in ((x + 0.27, "w"), (x + width - 0.27, "b")):
+        arrow(ax, (column - 0.1, 0.75), (column - 0.1, 1.5), color=FORWARD)
+        arrow(ax, (column + 0.1, 1.5), (column + 0.1, 0.75), color=BACKWARD)
         value, gradient = r[f"{parameter}{layer}"], r[f"grad_{parameter}{layer}"]
-        label = f"{parameter}{subscript} = {value:.3g}".replace("-", "−")
-        side = -0.3 if parameter == "w" else 0.3
+        label = f"{parameter}{subscript} = {number(value, '.3g')}"
+        side = -0.22 if parameter == "w" else 0.22
         ax.text(column + side, 0.55, label, color=FORWARD, ha="center", va="center", fontsize=9.5)
         ax.text(
             column + side,
             0.25,
-            f"{gradient:+.4f}",
+            number(gradient),
             color=BACKWARD,
             ha="center",
             va="center",
