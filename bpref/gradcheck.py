@@ -52,8 +52,7 @@ def numerical_gradient(
 
     Notes
     -----
-    Source: L. N. Trefethen, D. Bau, "Numerical Linear Algebra", SIAM 1997, on the rounding of
-    differences; the step ε^(1/3) balances h² against ε / h.
+    The default eps is ε^(1/3) with ε = 2.2e-16: where h² (curvature) and ε / h (rounding) balance.
 
     Examples
     --------
