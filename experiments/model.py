@@ -28,6 +28,11 @@ def sigmoid(a: Array) -> Array:
     return np.where(a >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
 
 
+def _grad(tensor: Any) -> Array:
+    """What PyTorch stored in .grad."""
+    return np.asarray(tensor.grad)
+
+
 def _leaky_relu(c: float) -> tuple[Any, Any]:
     return lambda a: np.where(a > 0, a, c * a), lambda a: np.where(a > 0, 1.0, c)
 
@@ -40,7 +45,7 @@ FUNCTIONS = {
 }
 
 
-def slopes() -> dict:
+def slopes() -> dict[str, Any]:
     """Largest slope, and slopes far from the origin."""
     grid = np.linspace(-10, 10, 2001)
     out = {}
@@ -54,7 +59,7 @@ def slopes() -> dict:
     return out
 
 
-def kink() -> dict:
+def kink() -> dict[str, Any]:
     """PyTorch's derivative at exactly 0."""
     import torch
 
@@ -68,7 +73,7 @@ def kink() -> dict:
     for name, function in spellings.items():
         a = torch.zeros((), dtype=torch.float64, requires_grad=True)
         function(a).backward()
-        out[name] = float(a.grad)
+        out[name] = float(_grad(a))
     return out
 
 
@@ -77,7 +82,7 @@ def _first(dtype: Any, broken: Any) -> int:
         return next(k for k in range(1, 2000) if broken(dtype(k)))
 
 
-def overflow() -> dict:
+def overflow() -> dict[str, Any]:
     """First positive integer at which each naive form gives a wrong or infinite value."""
     out: dict[str, Any] = {}
     for name, dtype in (("float64", np.float64), ("float32", np.float32)):
@@ -108,7 +113,7 @@ def overflow() -> dict:
     return out
 
 
-def reduction() -> dict:
+def reduction() -> dict[str, Any]:
     """Gradient of nn.MSELoss() over gradient of J; 2/m is the prediction."""
     import torch
 
@@ -119,18 +124,18 @@ def reduction() -> dict:
         target = torch.tensor(rng.normal(size=(6, m)))
         torch.nn.MSELoss()(output, target).backward()
         j_gradient = (output.detach() - target).numpy() / 6
-        ratio = output.grad.numpy() / j_gradient
+        ratio = _grad(output) / j_gradient
         out[f"m{m}"] = float(ratio.mean())
     return out
 
 
-def saturation() -> dict:
+def saturation() -> dict[str, Any]:
     """Logit -10, label 1: the output is wrong and certain."""
     s = float(sigmoid(np.array(-10.0)))
     return {"y_hat": s, "half_mse": (s - 1.0) * s * (1.0 - s), "bce": s - 1.0}
 
 
-def logits() -> dict:
+def logits() -> dict[str, Any]:
     """Largest deviation of the two gradients at the logits from PyTorch."""
     import torch
 
@@ -138,7 +143,7 @@ def logits() -> dict:
     a, y = 4.0 * rng.normal(size=50), rng.integers(0, 2, size=50).astype(float)
     t = torch.tensor(a, requires_grad=True)
     torch.nn.BCEWithLogitsLoss()(t, torch.tensor(y)).backward()
-    bce = np.abs((sigmoid(a) - y) / 50 - t.grad.numpy()).max()
+    bce = np.abs((sigmoid(a) - y) / 50 - _grad(t)).max()
 
     A, k = 4.0 * rng.normal(size=(50, 5)), rng.integers(0, 5, size=50)
     t = torch.tensor(A, requires_grad=True)
@@ -146,11 +151,11 @@ def logits() -> dict:
     P = np.exp(A - A.max(axis=1, keepdims=True))
     P /= P.sum(axis=1, keepdims=True)
     P[np.arange(50), k] -= 1.0
-    ce = np.abs(P / 50 - t.grad.numpy()).max()
+    ce = np.abs(P / 50 - _grad(t)).max()
     return {"bce": float(bce), "cross_entropy": float(ce)}
 
 
-def run() -> dict:
+def run() -> dict[str, Any]:
     """All claims of the page."""
     return {
         "slopes": slopes(),
@@ -162,7 +167,7 @@ def run() -> dict:
     }
 
 
-def draw(result: dict, lang: str) -> Any:
+def draw(result: dict[str, Any], lang: str) -> Any:
     """Four activations, each with its derivative."""
     t = {
         "en": ("function σ(a)", "derivative σ′(a)", "pre-activation a"),

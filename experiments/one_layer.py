@@ -60,11 +60,16 @@ def _central(f: Any, parameter: Array, eps: float = 1e-5) -> Array:
     return out
 
 
+def _grad(tensor: Any) -> Array:
+    """What PyTorch stored in .grad."""
+    return np.asarray(tensor.grad)
+
+
 def _relative(estimate: Array, truth: Array) -> float:
     return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
 
 
-def sample() -> dict:
+def sample() -> dict[str, Any]:
     """The worked number of the page: d = 2, m = 1, N = 1."""
     x, y = np.array([[1.0, 2.0]]), np.array([[1.0]])
     W, b, rate = np.array([[0.6, -0.4]]), np.array([0.1]), 1.0
@@ -95,7 +100,7 @@ def sample() -> dict:
     }
 
 
-def check(layers: int = 100) -> dict:
+def check(layers: int = 100) -> dict[str, Any]:
     """Largest relative errors, and how far the printed value is from the transpose."""
     import torch
 
@@ -117,10 +122,10 @@ def check(layers: int = 100) -> dict:
 
         for ours, parameter, theirs in ((dW, W, tW), (db, b, tb)):
             worst["central"] = max(worst["central"], _relative(ours, _central(f, parameter)))
-            worst["torch"] = max(worst["torch"], _relative(ours, theirs.grad.numpy()))
+            worst["torch"] = max(worst["torch"], _relative(ours, _grad(theirs)))
 
         # W' x convention: V = W', gradient X' Delta; the article's product is its transpose.
-        printed = sum(np.outer(Delta[i], X[i]) for i in range(N))
+        printed = np.sum([np.outer(Delta[i], X[i]) for i in range(N)], axis=0)
         right = X.T @ Delta
         worst["transpose"] = max(worst["transpose"], _relative(printed.T, right))
     # Rounding noise differs between CPUs: a power of ten that is at least three times larger.
@@ -128,9 +133,12 @@ def check(layers: int = 100) -> dict:
     return {"layers": layers, **bounds}
 
 
-def silent(seeds: int = 20, steps: int = 500, rate: float = 0.5) -> dict:
+def silent(seeds: int = 20, steps: int = 500, rate: float = 0.5) -> dict[str, Any]:
     """W - rate * printed with W of shape (3, 1): what happens to shape and loss."""
-    right_end, wrong_end, right_out, wrong_out = [], [], [], []
+    right_end: list[float] = []
+    wrong_end: list[float] = []
+    right_out: list[int] = []
+    wrong_out: list[int] = []
     shapes: list[list[int]] = []
     starts = []
     for seed in range(seeds):
@@ -177,7 +185,7 @@ def _shape(shape: list[int]) -> str:
     return "(" + ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "") + ")"
 
 
-def jacobian() -> dict:
+def jacobian() -> dict[str, Any]:
     """Shape of d(W' x)/dW, by PyTorch, for m = 1 and m = 2."""
     import torch
 
@@ -190,12 +198,12 @@ def jacobian() -> dict:
     return out
 
 
-def run() -> dict:
+def run() -> dict[str, Any]:
     """All claims of the page."""
     return {"sample": sample(), "check": check(), "silent": silent(), "jacobian": jacobian()}
 
 
-def draw(result: dict, lang: str) -> Any:
+def draw(result: dict[str, Any], lang: str) -> Any:
     """One neuron with its numbers: values forward, gradients backward."""
     words = {
         "en": ("forward: value", "backward: gradient of J"),

@@ -42,7 +42,12 @@ def _sigmoid(a: Array) -> Array:
     return 0.5 * (1.0 + np.tanh(0.5 * a))
 
 
-SIGMOID = Activation(_sigmoid, lambda a: _sigmoid(a) * (1.0 - _sigmoid(a)))
+def _sigmoid_slope(a: Array) -> Array:
+    s = _sigmoid(a)
+    return s * (1.0 - s)
+
+
+SIGMOID = Activation(_sigmoid, _sigmoid_slope)
 TANH = Activation(np.tanh, lambda a: 1.0 - np.tanh(a) ** 2)
 IDENTITY = Activation(lambda a: a, np.ones_like)
 
@@ -109,6 +114,11 @@ def random_parameters(rng: np.random.Generator, d: int, n: int, m: int) -> Param
     }
 
 
+def _grad(tensor: Any) -> Array:
+    """What PyTorch stored in .grad."""
+    return np.asarray(tensor.grad)
+
+
 def _relative(estimate: Array, truth: Array) -> float:
     return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
 
@@ -139,7 +149,7 @@ WORKED_Y = np.array([[0.5], [-1.0], [0.25]])
 WORKED_RATE = 0.1
 
 
-def worked_pass(X: Array, Y: Array) -> dict:
+def worked_pass(X: Array, Y: Array) -> dict[str, Any]:
     """Every number of one forward pass, one backward pass and one update."""
     p = {name: value.copy() for name, value in WORKED.items()}
     values = forward(p, X, TANH, IDENTITY)
@@ -167,7 +177,7 @@ def worked_pass(X: Array, Y: Array) -> dict:
 # --- the check on random networks ----------------------------------------------------------
 
 
-def check(networks: int = 100) -> dict:
+def check(networks: int = 100) -> dict[str, Any]:
     """Largest relative error over random networks, against two independent oracles."""
     import torch
 
@@ -190,10 +200,19 @@ def check(networks: int = 100) -> dict:
         output = torch_functions[outer](hidden @ t["W_2"].T + t["b_2"])
         (((output - torch.tensor(Y)) ** 2).sum() / (2 * N)).backward()
 
+        def loss(
+            p: Parameters = p,
+            X: Array = X,
+            Y: Array = Y,
+            sigma: Activation = sigma,
+            phi: Activation = phi,
+        ) -> float:
+            return half_mse(forward(p, X, sigma, phi)["Y_hat"], Y)
+
         for name, value in p.items():
-            numeric = _central(lambda: half_mse(forward(p, X, sigma, phi)["Y_hat"], Y), value)
+            numeric = _central(loss, value)
             worst["central"] = max(worst["central"], _relative(grads[name], numeric))
-            worst["torch"] = max(worst["torch"], _relative(grads[name], t[name].grad.numpy()))
+            worst["torch"] = max(worst["torch"], _relative(grads[name], _grad(t[name])))
     # Rounding noise differs between CPUs: a power of ten that is at least three times larger.
     return {"networks": networks, **{k: _bound(v) for k, v in worst.items()}}
 
@@ -205,12 +224,12 @@ def _bound(value: float) -> float:
 # --- the article's formulas ------------------------------------------------------------------
 
 
-def printed(networks: int = 2000) -> dict:
+def printed(networks: int = 2000) -> dict[str, Any]:
     """The printed gradients against the true ones."""
     rng = np.random.default_rng(1)
     names = ("W_1", "b_1", "W_2", "b_2")
 
-    scalar: dict[str, dict] = {}
+    scalar: dict[str, Any] = {}
     for reading, slope_at in (("literal", "h"), ("charitable", "a")):
         errors: dict[str, list[float]] = {name: [] for name in names}
         flips = dict.fromkeys(names, 0)
@@ -250,10 +269,10 @@ def printed(networks: int = 2000) -> dict:
         wrong["W_2"] = wrong["W_2"].T
         for name in errors:
             errors[name].append(_relative(wrong[name], true[name]))
-        t, w = true["W_1"].ravel(), wrong["W_1"].ravel()
-        cosines.append(float(t @ w / np.linalg.norm(t) / np.linalg.norm(w)))
+        u, v = true["W_1"].ravel(), wrong["W_1"].ravel()
+        cosines.append(float(u @ v / np.linalg.norm(u) / np.linalg.norm(v)))
     low, middle, high = np.quantile(cosines, [0.05, 0.5, 0.95])
-    wide = {name: float(np.median(values)) for name, values in errors.items()}
+    wide: dict[str, Any] = {name: float(np.median(values)) for name, values in errors.items()}
     wide["cosine"] = {"q05": float(low), "median": float(middle), "q95": float(high)}
 
     example = {
@@ -283,9 +302,9 @@ def _shape(array: Array) -> str:
 # --- training ------------------------------------------------------------------------------
 
 
-def training(seeds: int = 10, steps: int = 2000, rate: float = 0.5) -> dict:
+def training(seeds: int = 10, steps: int = 1000, rate: float = 0.5) -> dict[str, Any]:
     """Gradient descent with the right and with the printed gradients; tanh in both layers."""
-    every = 20
+    every = 10
     curves: dict[str, list[list[float]]] = {"right": [], "printed": []}
     for seed in range(seeds):
         rng = np.random.default_rng(100 + seed)
@@ -309,7 +328,7 @@ def training(seeds: int = 10, steps: int = 2000, rate: float = 0.5) -> dict:
                 for name in p:
                     p[name] -= rate * g[name]
             rows.append(row)
-    out: dict = {"seeds": seeds, "steps": steps, "every": every}
+    out: dict[str, Any] = {"seeds": seeds, "steps": steps, "every": every}
     for rule, rows in curves.items():
         table = np.array(rows)
         out[rule] = {
@@ -329,7 +348,7 @@ def _regression_data(rng: np.random.Generator, size: int) -> tuple[Array, Array]
     return X, 2.0 * X + 1.0 + rng.normal(size=(size, 1))
 
 
-def missing_w2(seeds: int = 10, steps: int = 1000, rate: float = 0.1) -> dict:
+def missing_w2(seeds: int = 10, steps: int = 1000, rate: float = 0.1) -> dict[str, Any]:
     """The hidden error signal without W2 on y = 2x + 1 + noise; tanh, n = 10, linear output."""
     ends: dict[str, list[float]] = {"right": [], "wrong": []}
     starts, errors = [], []
@@ -363,7 +382,7 @@ def missing_w2(seeds: int = 10, steps: int = 1000, rate: float = 0.1) -> dict:
     }
 
 
-def floor(seeds: int = 5, steps: int = 2000, rate: float = 0.1) -> dict:
+def floor(seeds: int = 5, steps: int = 2000, rate: float = 0.1) -> dict[str, Any]:
     """Mean squared error on fresh data with a sigmoid and with a linear output."""
     # Best function with values in [0, 1]: clip the conditional mean 2x + 1. Trapezoid rule.
     grid = np.linspace(-8.0, 8.0, 160_001)
@@ -415,7 +434,7 @@ def floor(seeds: int = 5, steps: int = 2000, rate: float = 0.1) -> dict:
     }
 
 
-def run() -> dict:
+def run() -> dict[str, Any]:
     """All claims of the page."""
     return {
         "net": {name: value.tolist() for name, value in WORKED.items()},
@@ -453,7 +472,7 @@ def _label(ax: Any, x: float, y: float, text: str, color: str, size: float = 8.5
     )
 
 
-def _draw_network(result: dict, lang: str) -> Any:
+def _draw_network(result: dict[str, Any], lang: str) -> Any:
     words = {
         "en": {"forward": "forward: value", "backward": "backward: gradient of J"},
         "zh": {"forward": "前向：数值", "backward": "反向：J 的梯度"},
@@ -466,7 +485,13 @@ def _draw_network(result: dict, lang: str) -> Any:
     hidden = [(column[1], 4.2), (column[1], 2.4), (column[1], 0.6)]
     output = (column[2], 2.4)
 
-    def edge(start: tuple, end: tuple, weight: float, gradient: float, at: float) -> None:
+    def edge(
+        start: tuple[float, float],
+        end: tuple[float, float],
+        weight: float,
+        gradient: float,
+        at: float,
+    ) -> None:
         length = float(np.hypot(end[0] - start[0], end[1] - start[1]))
         ux, uy = (end[0] - start[0]) / length, (end[1] - start[1]) / length
         a = (start[0] + radius * ux, start[1] + radius * uy)
@@ -526,7 +551,7 @@ def _draw_network(result: dict, lang: str) -> Any:
     return fig
 
 
-def _draw_training(result: dict, lang: str) -> Any:
+def _draw_training(result: dict[str, Any], lang: str) -> Any:
     t = {
         "en": ("step", "loss J", "right gradients", "printed gradients"),
         "zh": ("步数", "损失 J", "正确的梯度", "原文印出的梯度"),
@@ -547,7 +572,7 @@ def _draw_training(result: dict, lang: str) -> Any:
     return fig
 
 
-def _draw_floor(result: dict, lang: str) -> Any:
+def _draw_floor(result: dict[str, Any], lang: str) -> Any:
     t = {
         "en": ("x", "y", "linear output", "sigmoid output", "100 training samples"),
         "zh": ("x", "y", "线性输出", "sigmoid 输出", "100 个训练样本"),
@@ -564,7 +589,7 @@ def _draw_floor(result: dict, lang: str) -> Any:
     return fig
 
 
-def draw(result: dict, lang: str) -> dict[str, Any]:
+def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
     """The worked pass on the network; the two training runs; the floor."""
     return {
         "two_layers": _draw_network(result, lang),
