@@ -100,7 +100,9 @@ def entries(lang: str, page: str) -> dict[str, str]:
     """Entry id -> its text, in the order of the page."""
     text = (DOCS / lang / "errata" / f"{page}.md").read_text(encoding="utf-8")
     pieces = re.split(r"^#{1,3} .*\{ #([\w-]+) \}$", text, flags=re.MULTILINE)
-    return {i: body for i, body in zip(pieces[1::2], pieces[2::2], strict=True) if i.startswith("e-")}
+    return {
+        i: body for i, body in zip(pieces[1::2], pieces[2::2], strict=True) if i.startswith("e-")
+    }
 
 
 @pytest.fixture(scope="module")
