@@ -43,7 +43,9 @@ def test_page(context, address, path):
                 page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
                 page.wait_for_timeout(50)
                 assert wider_than_screen(page) <= 0, f"scrolls sideways at {viewport['width']} px"
-                if bad := violations(page):
+                # A colour does not depend on the width: the narrow page skips that one rule,
+                # except on the home page.
+                if bad := violations(page, colours=viewport is DESKTOP or path == ""):
                     found[viewport["width"], scheme] = bad
         assert found == {}
         assert page.locator(".katex-error").count() == 0

@@ -91,6 +91,12 @@ def test_formulas_are_rendered_and_numbers_injected(site):
         assert not re.search(r"\$\$|\\frac|\\sum", prose), path
 
 
+def test_no_table_header_is_empty(site):
+    for path in html_files(site):
+        html = path.read_text(encoding="utf-8")
+        assert not re.search(r"<th[^>]*>\s*</th>", html), path
+
+
 def test_labs_ran_and_can_be_downloaded(site):
     import nbformat
 

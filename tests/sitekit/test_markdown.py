@@ -120,3 +120,9 @@ def test_figure_is_inlined_in_the_language_of_the_page(figures):
 def test_figure_without_alternative_text_or_file_stops_the_build(figures, source):
     with pytest.raises(FigureError):
         convert(source, **figures("en"))
+
+
+def test_empty_corner_of_a_table_is_not_a_header():
+    html = convert("|  | a |\n|---|---|\n| b | 1 |\n", **{"sitekit.markdown.accessible": {}})
+    assert html.count("<th>") == 1
+    assert html.count("<td") == 3

@@ -14,3 +14,13 @@ function mark() {
 mark();
 document.fonts.ready.then(mark);
 addEventListener("resize", mark);
+
+// Material wraps every copy button in a nameless <nav>; a page with ten of them has ten landmarks.
+function demote() {
+  for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) {
+    nav.setAttribute("role", "none");
+  }
+}
+
+new MutationObserver(demote).observe(document.body, { childList: true, subtree: true });
+demote();
