@@ -73,7 +73,9 @@ def train_epoch(
         optimizer.step()
         total_loss += loss.item() * len(x)
         n_samples += len(x)
-    return _mean(total_loss, n_samples)
+    if n_samples == 0:
+        raise ValueError("the loader gives no sample")
+    return total_loss / n_samples
     # --8<-- [end:train_epoch_body]
 
 
@@ -127,17 +129,13 @@ def evaluate(
             loss = criterion(model(x), y)
             total_loss += loss.item() * len(x)
             n_samples += len(x)
-    return _mean(total_loss, n_samples)
+    if n_samples == 0:
+        raise ValueError("the loader gives no sample")
+    return total_loss / n_samples
     # --8<-- [end:evaluate_body]
 
 
 # --8<-- [end:evaluate]
-
-
-def _mean(total_loss: float, n_samples: int) -> float:
-    if n_samples == 0:
-        raise ValueError("the loader gives no sample")
-    return total_loss / n_samples
 
 
 # --8<-- [start:History]
