@@ -80,7 +80,9 @@ def fit(
             return (rng.random((runs, n, HIDDEN)) >= dropout) / (1.0 - dropout)
 
     optimizer = SGD(LR, decay)
-    return train(params, data["x"], data["y"], steps, optimizer, batch=batch, mask=mask, watch=watch)
+    return train(
+        params, data["x"], data["y"], steps, optimizer, batch=batch, mask=mask, watch=watch
+    )
 
 
 def errors(params: Params, data: dict[str, Array]) -> dict:

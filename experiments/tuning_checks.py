@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from experiments._many_nets import SGD, Params, gradients, init, mse, spread
-from experiments.regularization_curves import D, NOISE, target
+from experiments.regularization_curves import NOISE, D, target
 
 HIDDEN = 16
 BUGS = (
@@ -94,7 +94,7 @@ def bugs() -> dict:
         if bug == "shuffled_labels":
             y = data["shuffled"]
         if bug == "unscaled_input":  # the same inputs in other units, with an offset
-            x, xv = 100.0 * (x + 5.0), 100.0 * (xv + 5.0)
+            x, xv = 1000.0 * (x + 50.0), 1000.0 * (xv + 50.0)
         losses = {}
         for kind, n, steps in (("batch", 8, 3000), ("all", 200, 300)):
             params = init([np.random.default_rng(50 + s) for s in range(seeds)], D, HIDDEN)
