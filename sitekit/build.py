@@ -2,7 +2,8 @@
 
 The English build cleans its folder, so it comes first; the Chinese one lies inside it.
 The address comes from SITE_URL; without it the site works at any address, but has no
-sitemap and no canonical links, because those must name one.
+sitemap and no canonical links, because those must name one. The repository comes from
+REPOSITORY_URL; without it no page links to its source.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ def build(lang: str, site_dir: Path, root: str = "") -> None:
     from mkdocs.commands.build import build as mkdocs_build
     from mkdocs.config import load_config
 
-    config = load_config(
-        str(CONFIGS[lang]), site_dir=str(site_dir.resolve()), site_url=site_url(lang, root)
-    )
+    options = {"site_dir": str(site_dir.resolve()), "site_url": site_url(lang, root)}
+    if repository := os.environ.get("REPOSITORY_URL"):
+        options |= {"repo_url": repository, "edit_uri": f"edit/main/docs/{lang}/"}
+    config = load_config(str(CONFIGS[lang]), **options)
     config.plugins.on_startup(command="build", dirty=False)
     try:
         mkdocs_build(config)
