@@ -12,12 +12,15 @@ import pytest
 from bpref.regression.__main__ import build_parser, main
 
 
-def command(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+def command(
+    *args: object, cwd: Path, stderr: int = subprocess.PIPE
+) -> subprocess.CompletedProcess[str]:
     # The repository's root first, so that the command also runs where bpref is not installed.
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "bpref.regression", *map(str, args)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
         text=True,
         cwd=cwd,
         env=env,
@@ -134,6 +137,20 @@ def test_a_diverging_run_says_so(tmp_path):
     assert len(err.splitlines()) == 1
     assert "training diverged" in err
     assert "--lr" in err
+
+
+def test_a_terminal_shows_a_progress_bar(tmp_path):
+    pty = pytest.importorskip("pty", reason="pseudo-terminals exist on Unix only")
+    termios = pytest.importorskip("termios")
+    controller, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    done = command("--epochs", 2, cwd=tmp_path, stderr=terminal)
+    os.close(terminal)
+    shown = os.read(controller, 100_000).decode()
+    os.close(controller)
+    assert done.returncode == 0, shown
+    assert "100%" in shown
+    assert "train=" in shown
 
 
 def test_help_fits_a_screen(monkeypatch):
