@@ -43,6 +43,7 @@ matplotlib.rcParams.update(RC)
 """
 # What a lab's outputs depend on besides its own text.
 _DEPENDENCIES = ("bpref/**/*.py", "sitekit/labs.py", "sitekit/svg.py", "constraints.txt")
+_FIGURE = {"en": "Output of the code above, figure", "zh": "上面代码的输出，图"}
 _DOWNLOAD = {"en": "Download this notebook", "zh": "下载本笔记本"}
 
 
@@ -66,8 +67,9 @@ class LabsPlugin(JupyterPlugin):
         if notebook is None:
             return None
         name = Path(page.file.src_uri).stem
-        link = f"[{_DOWNLOAD[config.theme['language']]}]({name}.ipynb){{ .md-button download }}"
-        return as_markdown(notebook, name, after_title=link)
+        lang = config.theme["language"]
+        link = f"[{_DOWNLOAD[lang]}]({name}.ipynb){{ .md-button download }}"
+        return as_markdown(notebook, name, lang, after_title=link)
 
     # mkdocs-jupyter's own rendering, copying and cache are not used.
     def on_pre_page(self, page: Page, config: MkDocsConfig, files: Files) -> Page:
@@ -112,7 +114,7 @@ def execute(notebook: NotebookNode, path: Path) -> None:
     del notebook.cells[0]
 
 
-def as_markdown(notebook: NotebookNode, name: str, after_title: str = "") -> str:
+def as_markdown(notebook: NotebookNode, name: str, lang: str = "en", after_title: str = "") -> str:
     """The page's Markdown: prose as it is, code as fences, outputs below their code."""
     parts: list[str] = []
     figure = 0
@@ -125,17 +127,29 @@ def as_markdown(notebook: NotebookNode, name: str, after_title: str = "") -> str
             parts.append(text)
             continue
         parts.append(f"```python\n{cell.source}\n```")
-        for output in cell.outputs:
+        for output in _joined(cell.outputs):
             data = output.get("data", {})
             if output.output_type == "stream":
                 parts.append(_output(output.text))
             elif "image/svg+xml" in data:
                 figure += 1
                 picture = svg.inline(data["image/svg+xml"], f"{name}-{figure}")
-                parts.append(f'<div class="figure lab-figure" aria-hidden="true">\n{picture}</div>')
+                label = f'role="img" aria-label="{_FIGURE[lang]} {figure}"'
+                parts.append(f'<div class="lab-figure" {label}>\n{picture}</div>')
             elif "text/plain" in data:
                 parts.append(_output(data["text/plain"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """What a cell prints arrives in pieces: one block for each run of them."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if output.output_type == "stream" and joined and joined[-1].output_type == "stream":
+            joined[-1] = NotebookNode(joined[-1] | {"text": joined[-1].text + output.text})
+        else:
+            joined.append(output)
+    return joined
 
 
 def _output(text: str) -> str:

@@ -21,6 +21,7 @@ from markdown.treeprocessors import Treeprocessor
 
 from sitekit.node import NODE
 
+_CLOSING = "，。；：、！？）」”,.;:!?)"
 _SCRIPT = Path(__file__).with_name("katex.mjs")
 
 
@@ -90,6 +91,11 @@ class FormulaProcessor(Treeprocessor):
         for el, (_, display), html in zip(marked, formulas, _katex.render(formulas), strict=True):
             el.set("class", "math display" if display else "math")
             el.text = self.md.htmlStash.store(html)
+            if el.tail and el.tail[0] in _CLOSING and html.count('class="katex-base"') == 1:
+                # Browsers may break a line between a formula and the comma after it.
+                el.set("class", "math unbroken")
+                el.text += el.tail[0]
+                el.tail = el.tail[1:]
 
 
 def _tex(el: Element) -> tuple[str, bool]:

@@ -30,6 +30,12 @@ def test_formula_becomes_html_and_mathml():
     assert "arithmatex" not in html
 
 
+def test_comma_stays_with_the_formula_before_it():
+    html = convert("权重 $W$，偏置 $b$ 与 $a = b$。", **KATEX)
+    assert html.count('class="math unbroken"') == 1
+    assert "</span>，</span>" in html
+
+
 def test_formula_with_relation_signs():
     html = convert("$$\na < b \\quad c > d\n$$\n", **KATEX)
     assert "<mo>&lt;</mo>" in html
