@@ -8,6 +8,8 @@ Claims and how they are measured (float64, NumPy):
   cross-entropy, label 1; steps of gradient descent until the answer is right.
 * ``double_softmax``: softmax before a loss that takes logits: the wrong value, the
   floor log(1 + (C-1)/e), and the loss after equal training, 10 seeds.
+* ``mse_or_ce``: one classifier trained with CE and with MSE, accuracy on fresh samples,
+  each loss at the best of four learning rates, 10 seeds.
 * ``identities``: NLL = cross-entropy; BCE = two-class cross-entropy; padding.
 * ``boxes`` (drawn): gradient descent on 1 - IoU and on 1 - GIoU from disjoint boxes.
 """
@@ -160,12 +162,13 @@ def double_softmax() -> dict:
 def mse_or_ce() -> dict:
     """Train one two-layer classifier with CE and with MSE on the softmax output.
 
-    Each loss gets the best of three learning rates, judged by its mean training accuracy.
+    Accuracy on 1000 fresh samples. Each loss gets the best of four learning rates, judged
+    by the mean of that accuracy over the seeds; none of the winners is at the edge.
     """
-    rates, seeds, n = (0.1, 0.2, 0.4), 10, 200
+    rates, seeds, n = (0.025, 0.1, 0.4, 1.6), 10, 200
     out: dict = {}
     for scale, name in ((1.0, "normal"), (10.0, "wrong")):
-        accuracy = {"ce": np.zeros((3, seeds)), "mse": np.zeros((3, seeds))}
+        accuracy = {kind: np.zeros((len(rates), seeds)) for kind in ("ce", "mse")}
         for seed in range(seeds):
             rng = np.random.default_rng(100 + seed)
             centres = 1.5 * rng.normal(size=(5, 6))
@@ -174,6 +177,8 @@ def mse_or_ce() -> dict:
             onehot = np.eye(5)[label]
             first = rng.normal(size=(32, 6)) / np.sqrt(6.0)
             second = scale * rng.normal(size=(5, 32)) / np.sqrt(32.0)
+            fresh = rng.integers(0, 5, 1000)
+            xt = centres[fresh] + rng.normal(size=(1000, 6))
             for kind, table in accuracy.items():
                 for k, rate in enumerate(rates):
                     w1, w2 = first.copy(), second.copy()
@@ -187,8 +192,8 @@ def mse_or_ce() -> dict:
                         g2 = delta.T @ h
                         w1 -= rate * ((delta @ w2) * (1.0 - h * h)).T @ x
                         w2 -= rate * g2
-                    z = np.tanh(x @ w1.T) @ w2.T
-                    table[k, seed] = (z.argmax(axis=1) == label).mean()
+                    z = np.tanh(xt @ w1.T) @ w2.T
+                    table[k, seed] = (z.argmax(axis=1) == fresh).mean()
         out[name] = {}
         for kind, table in accuracy.items():
             best = int(table.mean(axis=1).argmax())
