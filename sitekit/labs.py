@@ -134,7 +134,7 @@ def as_markdown(notebook: NotebookNode, name: str, lang: str = "en", after_title
             elif "image/svg+xml" in data:
                 figure += 1
                 picture = svg.inline(data["image/svg+xml"], f"{name}-{figure}")
-                label = f'role="img" aria-label="{_FIGURE[lang]} {figure}"'
+                label = f'role="img" aria-label="{_FIGURE[lang]} {figure}" data-search-exclude="1"'
                 parts.append(f'<div class="lab-figure" {label}>\n{picture}</div>')
             elif "text/plain" in data:
                 parts.append(_output(data["text/plain"]))

@@ -44,6 +44,7 @@ class FigureProcessor(Treeprocessor):
             paragraph.set("id", f"fig-{name.replace('_', '-')}")
             picture = SubElement(paragraph, "div", {"role": "img", "aria-label": alt})
             picture.set("class", "figure-picture")
+            picture.set("data-search-exclude", "1")  # its labels, out of place, are no text
             picture.text = self.md.htmlStash.store(file.read_text(encoding="utf-8"))
             if caption:
                 SubElement(paragraph, "figcaption").text = caption

@@ -45,7 +45,7 @@ class Katex:
                 for (tex, display), answer in zip(new, self._ask(new), strict=True):
                     if "error" in answer:
                         raise FormulaError(f"{answer['error']}\nin the formula: {tex}")
-                    self._rendered[tex, display] = answer["html"]
+                    self._rendered[tex, display] = _searchable(answer["html"])
             return [self._rendered[f] for f in formulas]
 
     def _ask(self, formulas: list[tuple[str, bool]]) -> list[dict[str, str]]:
@@ -96,6 +96,16 @@ class FormulaProcessor(Treeprocessor):
                 el.set("class", "math unbroken")
                 el.text += el.tail[0]
                 el.tail = el.tail[1:]
+
+
+def _searchable(html: str) -> str:
+    """Search sees a formula once, as its MathML: not the LaTeX and the visual half as well.
+
+    Material's search plugin reads this attribute and removes it.
+    """
+    for part in ('<span class="katex-html"', "<annotation"):
+        html = html.replace(part, f'{part} data-search-exclude="1"')
+    return html
 
 
 def _tex(el: Element) -> tuple[str, bool]:

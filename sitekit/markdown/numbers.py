@@ -45,16 +45,14 @@ def look_up(results: Path, name: str, path: str) -> Any:
 
 def show(value: Any, spec: str) -> str:
     """The value as the page prints it."""
-    if match := re.fullmatch(r"sci(\d*)", spec):
-        mantissa, exponent = f"{value:.{match[1] or 1}e}".split("e")
-        return f"{mantissa} \\times 10^{{{int(exponent)}}}"
-    if match := re.fullmatch(r"pct(\d*)", spec):
-        return f"{100 * value:.{match[1] or 0}f} %"
-    if not spec:
-        return str(value)
     try:
-        return format(value, spec)
-    except ValueError as error:
+        if match := re.fullmatch(r"sci(\d*)", spec):
+            mantissa, exponent = f"{value:.{match[1] or 1}e}".split("e")
+            return f"{mantissa} \\times 10^{{{int(exponent)}}}"
+        if match := re.fullmatch(r"pct(\d*)", spec):
+            return f"{100 * value:.{match[1] or 0}f} %"
+        return format(value, spec) if spec else str(value)
+    except (ValueError, TypeError) as error:
         raise NumberError(f"can't show {value!r} as {spec!r}: {error}") from None
 
 

@@ -23,7 +23,9 @@ KATEX = {"sitekit.markdown.katex": {}}
 
 
 def test_formula_becomes_html_and_mathml():
-    html = convert("Slope $W^\\top x$，梯度 $\\delta$。\n\n$$\nJ = \\frac{1}{2N}\n$$\n", **KATEX)
+    html = convert(
+        "Slope $W^\\top x$ 与梯度 $\\delta$ 都在。\n\n$$\nJ = \\frac{1}{2N}\n$$\n", **KATEX
+    )
     assert html.count("<math") == 3
     assert html.count('class="math"') == 2
     assert html.count('class="math display"') == 1
@@ -89,7 +91,13 @@ def test_reference_in_a_fence_is_code(results):
 
 @pytest.mark.parametrize(
     "reference",
-    ["{{ claim.lost }}", "{{ claim.runs[7].n }}", "{{ nobody.x }}", "{{ claim.loss | q }}"],
+    [
+        "{{ claim.lost }}",
+        "{{ claim.runs[7].n }}",
+        "{{ nobody.x }}",
+        "{{ claim.loss | q }}",
+        "{{ claim.runs | pct }}",
+    ],
 )
 def test_number_that_no_run_wrote_stops_the_build(results, reference):
     with pytest.raises(NumberError):
