@@ -40,9 +40,8 @@ def wait_for(address: str, text: str, limit: float) -> float:
 
 
 def report(what: str, measured: float, target: float) -> None:
-    print(
-        f"{what}: {measured:.1f} s (target {target:.0f} s: {'met' if measured <= target else 'MISSED'})"
-    )
+    verdict = "met" if measured <= target else "MISSED"
+    print(f"{what}: {measured:.1f} s (target {target:.0f} s: {verdict})")
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ else the machine does. Before timing, both must give the same gradients.
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def contenders(sizes: list[int], batch: int) -> tuple[Callable[[], None], Callab
     sgd = optim.SGD(ours.parameters(), lr=1e-3)
 
     layers: list[torch.nn.Module] = []
-    for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for fan_in, fan_out in itertools.pairwise(sizes):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
     theirs = torch.nn.Sequential(*layers[:-1])
     theirs.load_state_dict({k: torch.from_numpy(v) for k, v in ours.state_dict().items()})
@@ -83,10 +84,8 @@ def main() -> None:
         ratios = [
             seconds(torch_step, repeats) / seconds(numpy_step, repeats) for _ in range(ROUNDS)
         ]
-        low, _, high = statistics.quantiles(ratios, n=4)
-        print(
-            f"{name}: bpref is {statistics.median(ratios):.2f} [{low:.2f}–{high:.2f}] times as fast as PyTorch eager"
-        )
+        low, median, high = statistics.quantiles(ratios, n=4)
+        print(f"{name}: bpref {median:.2f} [{low:.2f}–{high:.2f}] times as fast as eager PyTorch")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,10 @@ def target_file(page: Path, address: str) -> Path:
     return file / "index.html" if file.is_dir() else file
 
 
+def has_anchor(file: Path, fragment: str) -> bool:
+    return not fragment or unquote(fragment) in read_built(file).ids
+
+
 def dead_links(root: Path) -> list[str]:
     """Links and resources inside the site whose file or anchor does not exist."""
     found = []
@@ -70,9 +74,8 @@ def dead_links(root: Path) -> list[str]:
                 found.append(f"{where}: {address} leaves the site")
             elif not file.exists():
                 found.append(f"{where}: {address} does not exist")
-            elif (anchor := unquote(urlsplit(address).fragment)) and file.suffix == ".html":
-                if anchor not in read_built(file).ids:
-                    found.append(f"{where}: {address} has no such anchor")
+            elif file.suffix == ".html" and not has_anchor(file, urlsplit(address).fragment):
+                found.append(f"{where}: {address} has no such anchor")
     return found
 
 

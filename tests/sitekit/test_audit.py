@@ -47,7 +47,7 @@ def test_equal_pages_have_no_differences(trees):
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("{ #title }", "{ #titel }"),
+        ("{ #title }", "{ #other }"),
         ("# Title", "## Title"),
         ("$a+b$", "$a-b$"),
         ("claim.x | .2f", "claim.y | .2f"),
