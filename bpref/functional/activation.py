@@ -1,6 +1,6 @@
 """Elementwise activations h = σ(a) and their backward passes.
 
-Every backward pass is δ ⊙ σ′(a), with σ′ taken at the pre-activation a.
+Every backward pass is δ = ∂J/∂a = ∂J/∂h ⊙ σ′(a), with σ′ taken at the pre-activation a.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def sigmoid(input: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray]]:
 
 # --8<-- [start:sigmoid_backward]
 def sigmoid_backward(grad_output: np.ndarray, cache: tuple[np.ndarray]) -> np.ndarray:
-    """Return δ ⊙ σ′(a) with σ′(a) = h (1 − h).
+    """Return δ = ∂J/∂h ⊙ σ′(a) with σ′(a) = h (1 − h).
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def sigmoid_backward(grad_output: np.ndarray, cache: tuple[np.ndarray]) -> np.nd
 
     Notes
     -----
-    Source: "Derivation, one layer", the derivative of the sigmoid.
+    Source: "The model: network, activations, losses", section "Sigmoid".
 
     Examples
     --------
@@ -193,7 +193,7 @@ def tanh(input: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray]]:
 
 # --8<-- [start:tanh_backward]
 def tanh_backward(grad_output: np.ndarray, cache: tuple[np.ndarray]) -> np.ndarray:
-    """Return δ ⊙ σ′(a) with σ′(a) = 1 − h².
+    """Return δ = ∂J/∂h ⊙ σ′(a) with σ′(a) = 1 − h².
 
     Parameters
     ----------

@@ -176,7 +176,7 @@ def half_mse_loss_backward(
 
     Notes
     -----
-    Source: "Derivation, one layer", the derivative of J for the prediction.
+    Source: "The model: network, activations, losses", section "Half mean squared error".
 
     Examples
     --------
