@@ -106,7 +106,9 @@ def _key(path: Path) -> str:
 def execute(notebook: NotebookNode, path: Path) -> None:
     """Run all cells in place; an error in a cell stops the build."""
     notebook.cells.insert(0, nbformat.v4.new_code_cell(_PRELUDE))
-    client = NotebookClient(notebook, timeout=300, kernel_name="python3", allow_errors=False)
+    client = NotebookClient(
+        notebook, timeout=300, kernel_name="python3", allow_errors=False, coalesce_streams=True
+    )
     try:
         client.execute(cwd=str(Path.cwd()))
     except CellExecutionError as error:
@@ -127,7 +129,7 @@ def as_markdown(notebook: NotebookNode, name: str, lang: str = "en", after_title
             parts.append(text)
             continue
         parts.append(f"```python\n{cell.source}\n```")
-        for output in _joined(cell.outputs):
+        for output in cell.outputs:
             data = output.get("data", {})
             if output.output_type == "stream":
                 parts.append(_output(output.text))
@@ -139,17 +141,6 @@ def as_markdown(notebook: NotebookNode, name: str, lang: str = "en", after_title
             elif "text/plain" in data:
                 parts.append(_output(data["text/plain"]))
     return "\n\n".join(parts) + "\n"
-
-
-def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """What a cell prints arrives in pieces: one block for each run of them."""
-    joined: list[NotebookNode] = []
-    for output in outputs:
-        if output.output_type == "stream" and joined and joined[-1].output_type == "stream":
-            joined[-1] = NotebookNode(joined[-1] | {"text": joined[-1].text + output.text})
-        else:
-            joined.append(output)
-    return joined
 
 
 def _output(text: str) -> str:
