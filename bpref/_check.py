@@ -7,6 +7,7 @@ Every error names the argument, what was expected and what came:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,24 @@ import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 REDUCTIONS = ("none", "mean", "sum")
+
+
+def array(name: str, value: Any) -> np.ndarray:
+    """Return `value` as an array; refuse what NumPy can't read or would read without its mask.
+
+    Examples
+    --------
+    >>> array("input", np.ma.masked_array([1.0, 2.0], mask=[False, True]))
+    Traceback (most recent call last):
+    TypeError: input: expected an array without a mask, got a MaskedArray; use .filled(...)
+    """
+    came = type(value).__name__
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name}: expected an array without a mask, got a {came}; use .filled(...)")
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # ragged list; tensor with a graph
+        raise TypeError(f"{name}: expected a NumPy array, got {came}: {error}") from None
 
 
 def floats(**arguments: Any) -> tuple[np.ndarray, ...]:
@@ -25,14 +44,14 @@ def floats(**arguments: Any) -> tuple[np.ndarray, ...]:
     Traceback (most recent call last):
     TypeError: input: expected dtype float32 or float64, got int64
     """
-    arrays = tuple(np.asarray(value) for value in arguments.values())
+    arrays = tuple(array(name, value) for name, value in arguments.items())
     dtype = arrays[0].dtype
-    for name, array in zip(arguments, arrays, strict=True):
-        if array.dtype not in FLOATS:
-            raise TypeError(f"{name}: expected dtype float32 or float64, got {array.dtype}")
-        if array.dtype != dtype:
+    for name, came in zip(arguments, (array.dtype for array in arrays), strict=True):
+        if came not in FLOATS:
+            raise TypeError(f"{name}: expected dtype float32 or float64, got {came}")
+        if came != dtype:
             first = next(iter(arguments))
-            raise TypeError(f"{name}: expected dtype {dtype} as of {first}, got {array.dtype}")
+            raise TypeError(f"{name}: expected dtype {dtype} as of {first}, got {came}")
     return arrays
 
 
@@ -59,13 +78,14 @@ def grad_output(value: Any, expected: tuple[int, ...], dtype: np.dtype) -> np.nd
 
     A single real number (the usual ``1.0`` of a scalar loss) takes the dtype of the output.
     """
-    array = np.asarray(value)
-    if array.ndim == 0 and array.dtype.kind in "iuf":
-        array = array.astype(dtype)
-    elif array.dtype != dtype:
-        raise TypeError(f"grad_output: expected dtype {dtype} as of the output, got {array.dtype}")
-    shape("grad_output", array, expected)
-    return array
+    gradient = array("grad_output", value)
+    if gradient.ndim == 0 and gradient.dtype.kind in "iuf":
+        gradient = gradient.astype(dtype)
+    elif gradient.dtype != dtype:
+        came = gradient.dtype
+        raise TypeError(f"grad_output: expected dtype {dtype} as of the output, got {came}")
+    shape("grad_output", gradient, expected)
+    return gradient
 
 
 def linear_arguments(
@@ -113,17 +133,17 @@ def logits(name: str, array: np.ndarray) -> None:
 
 def labels(target: Any, count: int, classes: int) -> np.ndarray:
     """Return `target` as an array of `count` integer class labels, each in [0, classes)."""
-    array = np.asarray(target)
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"target: expected an integer dtype, got {array.dtype}")
-    shape("target", array, (count,))
-    wrong = np.flatnonzero((array < 0) | (array >= classes))
+    target = array("target", target)
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"target: expected an integer dtype, got {target.dtype}")
+    shape("target", target, (count,))
+    wrong = np.flatnonzero((target < 0) | (target >= classes))
     if wrong.size:
         first = wrong[0]
         raise ValueError(
-            f"target: expected labels from 0 to {classes - 1}, got {array[first]} at index {first}"
+            f"target: expected labels from 0 to {classes - 1}, got {target[first]} at index {first}"
         )
-    return array
+    return target
 
 
 def probabilities(name: str, array: np.ndarray) -> None:
@@ -149,7 +169,11 @@ def real(name: str, value: Any, *, minimum: float | None = None) -> float:
     """Return `value` when it is a finite real number, not below `minimum`."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name}: expected a number, got {type(value).__name__}")
-    if not np.isfinite(value):
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:  # an int beyond the range of a float
+        finite = False
+    if not finite:
         raise ValueError(f"{name}: expected a finite number, got {value}")
     if minimum is not None and value < minimum:
         raise ValueError(f"{name}: expected at least {minimum}, got {value}")

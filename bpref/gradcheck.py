@@ -66,7 +66,9 @@ def numerical_gradient(
         step = eps * max(1.0, abs(float(x[index])))
         above[index] += step
         below[index] -= step
-        width = above[index] - below[index]  # the step that was really taken
+        width = float(above[index]) - float(below[index])  # the step that was really taken
+        if width == 0:
+            raise ValueError(f"eps: expected a step that changes x{list(index)}, got {eps}")
         gradient[index] = (_scalar(f(above)) - _scalar(f(below))) / width
     return gradient
 
@@ -253,7 +255,7 @@ def _check_inputs(
             raise TypeError(f"{name}: expected a mapping of names to arrays, got {came}")
     if not gradients:
         raise ValueError("gradients: expected at least one gradient, got none")
-    arrays = {name: np.asarray(x) for name, x in inputs.items()}
+    arrays = {name: _check.array(f"inputs[{name!r}]", x) for name, x in inputs.items()}
     checked = {}
     for name, gradient in gradients.items():
         if name not in arrays:
@@ -265,7 +267,7 @@ def _check_inputs(
 
 
 def _float64(name: str, value: Any) -> np.ndarray:
-    array = np.asarray(value)
+    array = _check.array(name, value)
     if array.dtype != np.float64:
         raise TypeError(
             f"{name}: expected dtype float64, got {array.dtype}; "

@@ -289,7 +289,7 @@ def relu_backward(grad_output: np.ndarray, cache: tuple[np.ndarray]) -> np.ndarr
     """
     (output,) = cache
     grad_output = _check.grad_output(grad_output, output.shape, output.dtype)
-    return grad_output * (output > 0)
+    return np.where(output <= 0, 0.0, grad_output)
 
 
 # --8<-- [end:relu_backward]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,10 +129,13 @@ class MLP(Sequential):
         generator: np.random.Generator | None = None,
         dtype: DTypeLike = np.float64,
     ) -> None:
+        if not isinstance(sizes, Iterable) or isinstance(sizes, str):
+            raise TypeError(f"sizes: expected a sequence of int, got {type(sizes).__name__}")
+        sizes = list(sizes)
         if len(sizes) < 2:
-            raise ValueError(f"sizes: expected at least [d, m], got {list(sizes)}")
-        if activation not in ACTIVATIONS:
-            known = tuple(ACTIVATIONS)
+            raise ValueError(f"sizes: expected at least [d, m], got {sizes}")
+        known = tuple(ACTIVATIONS)
+        if activation not in known:
             raise ValueError(f"activation: expected one of {known}, got {activation!r}")
         modules: list[Module] = []
         for d, m in itertools.pairwise(sizes):

@@ -74,6 +74,14 @@ class Module:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define backward")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; as in PyTorch, an array can't take the place of a parameter."""
+        replaces = isinstance(vars(self).get(name), Parameter)
+        if replaces and not (value is None or isinstance(value, Parameter)):
+            came = type(value).__name__
+            raise TypeError(f"{name}: expected a Parameter, got {came}; write to {name}.data")
+        super().__setattr__(name, value)
+
     def __call__(self, input: np.ndarray) -> np.ndarray:
         return self.forward(input)
 
@@ -196,5 +204,5 @@ def _as_array(key: str, value: Any) -> np.ndarray:
     """Return a NumPy array from an array or a PyTorch tensor, without importing torch."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-    (array,) = _check.floats(**{f"state_dict[{key!r}]": np.asarray(value)})
+    (array,) = _check.floats(**{f"state_dict[{key!r}]": value})
     return array

@@ -85,9 +85,12 @@ class Parameter:
 
         Raises
         ------
+        TypeError
+            If it is not float32 or float64.
         ValueError
             If the shape is another.
         """
+        (gradient,) = _check.floats(gradient=gradient)
         _check.shape("gradient", gradient, self._grad.shape)
         self._grad += gradient
 
@@ -164,6 +167,8 @@ def flat_vectors(parameters: Sequence[Parameter]) -> tuple[np.ndarray, np.ndarra
     stop = start
     for p in parameters:
         if p._flat is None or p._flat[0] is not data or p._flat[2] != stop:
+            return None
+        if p._data.base is not data:  # copy.deepcopy and pickle separate views from their vector
             return None
         stop += p.size
     return data[start:stop], grad[start:stop]

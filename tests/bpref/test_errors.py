@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
 import bpref.functional as F
 from bpref import init, nn, optim
@@ -541,3 +542,53 @@ def test_a_random_function_is_refused():
 def test_a_number_in_lists_is_accepted():
     output, _ = F.relu([-1.0, 2.0])
     np.testing.assert_array_equal(output, [0.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (torch.ones((4, 3), requires_grad=True), "expected a NumPy array, got Tensor"),
+        (torch.ones((4, 3), dtype=torch.bfloat16), "expected a NumPy array, got Tensor"),
+        ([[1.0, 2.0], [1.0]], "expected a NumPy array, got list"),
+        (np.ma.masked_array(X, mask=X == 0), "expected an array without a mask"),
+    ],
+)
+def test_what_is_no_plain_array_is_refused_by_name(value, why):
+    def total(x):
+        return float(np.sum(x))
+
+    calls = {
+        "input": lambda: F.relu(value),
+        "weight": lambda: F.linear(X, value),
+        "target": lambda: F.cross_entropy(X, value),
+        "grad_output": lambda: backward(F.relu, X)(value),
+        "data": lambda: nn.Parameter(value),
+        "x": lambda: numerical_gradient(total, value),
+        "inputs['x']": lambda: check_gradients(total, {"x": value}, {"x": X}),
+        "gradients['x']": lambda: check_gradients(total, {"x": X}, {"x": value}),
+        "state_dict['bias']": lambda: nn.Linear(3, 2).load_state_dict({"weight": W, "bias": value}),
+    }
+    for name, call in calls.items():
+        if (
+            name.startswith("state_dict")
+            and isinstance(value, torch.Tensor)
+            and value.requires_grad
+        ):
+            continue  # a trained model's own parameters are welcome there
+        with pytest.raises(TypeError, match=f"^{re.escape(name)}: {re.escape(why)}"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: optim.SGD([nn.Parameter(B)], lr=10**400), "lr: expected a finite number"),
+        (lambda: nn.MLP(3), "sizes: expected a sequence of int, got int"),
+        (lambda: nn.MLP([1, 1], activation=[]), "activation: expected one of"),
+        (lambda: nn.Parameter(B).accumulate(B.astype(complex)), "gradient: expected dtype"),
+        (lambda: numerical_gradient(np.sum, B + 1.0, eps=1e-17), "eps: expected a step that"),
+    ],
+)
+def test_odd_arguments_are_refused_by_name(call, message):
+    with pytest.raises((TypeError, ValueError), match=f"^{re.escape(message)}"):
+        call()

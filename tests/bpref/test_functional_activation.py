@@ -114,3 +114,11 @@ def test_leaky_relu_at_zero_takes_the_slope():
 def test_sigmoid_reaches_its_limits():
     output, _ = F.sigmoid(np.array([-1e4, 0.0, 1e4], np.float32))
     np.testing.assert_array_equal(output, [0.0, 0.5, 1.0])
+
+
+def test_relu_backward_like_torch_where_nothing_is_finite():
+    input, grad = np.array([np.nan, -1.0, -1.0, 2.0]), np.array([1.0, np.inf, np.nan, np.inf])
+    tensor = torch.from_numpy(input).requires_grad_()
+    torch.relu(tensor).backward(torch.from_numpy(grad))
+    ours = F.relu_backward(grad, F.relu(input)[1])
+    np.testing.assert_array_equal(ours, tensor.grad.numpy())  # no 0 · inf = nan

@@ -50,3 +50,12 @@ def test_every_operator_has_its_backward():
     names = set(bpref.functional.__all__)
     forward = {name for name in names if not name.endswith("_backward")}
     assert names == forward | {f"{name}_backward" for name in forward}
+
+
+def test_linear_is_the_function_whatever_was_imported_first():
+    done = run(
+        "import importlib; importlib.import_module('bpref.functional.linear')\n"
+        "import bpref.functional as F; from bpref.functional import linear\n"
+        "assert linear is F.linear and F.linear.__name__ == 'linear' and callable(F.linear)"
+    )
+    assert done.returncode == 0, done.stderr

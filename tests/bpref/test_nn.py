@@ -1,6 +1,8 @@
 """Modules: gradients, accumulation, flat storage, and state_dict both ways with PyTorch."""
 
+import copy
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from strategies import assert_like_torch, batch, features, normal, quick, seeds
 
 import bpref.functional as F
-from bpref import nn
+from bpref import nn, optim
 from bpref.gradcheck import check_gradients
 
 ACTIVATIONS = {
@@ -282,3 +284,29 @@ def test_module_without_passes():
         nn.Module()(np.ones(1))
     with pytest.raises(NotImplementedError, match="Module does not define backward"):
         nn.Module().backward(np.ones(1))
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_of_a_network_learns_like_the_original(clone):
+    net = nn.MLP([3, 4, 2], generator=np.random.default_rng(0))
+    twin, start = clone(net), net.state_dict()
+    for model in (net, twin):
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        for _ in range(2):
+            optimizer.zero_grad()
+            model.backward(np.ones_like(model(np.ones((5, 3)))))
+            optimizer.step()
+    for key, value in net.state_dict().items():
+        assert not np.array_equal(value, start[key]), key
+        np.testing.assert_array_equal(twin.state_dict()[key], value)
+    twin.zero_grad()
+    assert not any(p.grad.any() for p in twin.parameters())
+
+
+def test_an_array_cannot_replace_a_parameter():
+    layer = nn.Linear(2, 1)
+    with pytest.raises(TypeError, match=r"weight: expected a Parameter, got ndarray.*weight\.data"):
+        layer.weight = np.ones((1, 2))
+    layer.weight = nn.Parameter(np.ones((1, 2)))
+    layer.bias = None
+    assert float(layer(np.ones((1, 2)))[0, 0]) == 2.0
