@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 CONFIGS = {"en": Path("mkdocs.yml"), "zh": Path("mkdocs.zh.yml")}
 
@@ -25,12 +26,16 @@ def site_url(lang: str, root: str) -> str:
     return root if lang == "en" else f"{root}{lang}/"
 
 
-def build(lang: str, site_dir: Path, root: str = "") -> None:
-    """Build one language into ``site_dir``; a warning is an error (``strict``)."""
+def build(lang: str, site_dir: Path, root: str = "", strict: bool = True) -> None:
+    """Build one language into ``site_dir``; with ``strict`` a warning is an error."""
     from mkdocs.commands.build import build as mkdocs_build
     from mkdocs.config import load_config
 
-    options = {"site_dir": str(site_dir.resolve()), "site_url": site_url(lang, root)}
+    options: dict[str, Any] = {
+        "site_dir": str(site_dir.resolve()),
+        "site_url": site_url(lang, root),
+        "strict": strict,
+    }
     if repository := os.environ.get("REPOSITORY_URL"):
         options |= {"repo_url": repository, "edit_uri": f"edit/main/docs/{lang}/"}
     config = load_config(str(CONFIGS[lang]), **options)

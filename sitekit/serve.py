@@ -1,18 +1,21 @@
 """Serve both languages with live reload: ``python -m sitekit.serve [--port 8000]``.
 
 ``mkdocs serve`` knows one configuration. This command builds the two, puts Chinese under
-/zh/, and after a change rebuilds only the languages that the change concerns.
+/zh/, and after a change rebuilds only the languages that the change concerns. A page with an
+error stops neither: the error is printed, and the last good build stays until it is repaired.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
 import logging
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mkdocs.livereload import LiveReloadServer
@@ -33,10 +36,15 @@ SHARED = [
 ]
 
 
-def newest(paths: Iterable[Path]) -> float:
-    """Time of the last change below these paths."""
+def state(paths: Iterable[Path]) -> dict[Path, float]:
+    """Every file below these paths with the time of its last change."""
     files = (f for p in paths for f in (p.rglob("*") if p.is_dir() else [p]))
-    return max((f.stat().st_mtime for f in files if f.is_file()), default=0.0)
+    found = {}
+    for file in files:
+        with suppress(FileNotFoundError):  # an editor's temporary file, gone by now
+            if file.is_file() and file.suffix != ".pyc":
+                found[file] = file.stat().st_mtime
+    return found
 
 
 class Site:
@@ -44,21 +52,42 @@ class Site:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "site"
-        # Building English cleans the whole root, so Chinese is built elsewhere and copied.
-        self._folders = {"en": self.root, "zh": folder / "zh"}
-        self._built = dict.fromkeys(OWN, 0.0)
+        # A build cleans its folder and may fail halfway: what is served is a copy.
+        self._folders = {lang: folder / lang for lang in OWN}
+        self._served = {"en": self.root, "zh": self.root / "zh"}
+        self._built: dict[str, dict[Path, float]] = {}
 
     def rebuild(self) -> None:
-        """Build every language that is older than what it is made from."""
-        shared = newest(SHARED)
+        """Build every language whose sources have changed since its last build."""
         for lang, own in OWN.items():
-            if max(shared, newest(own)) > self._built[lang]:
-                start = time.time()
-                build(lang, self._folders[lang])
-                self._built[lang] = start
+            now = state([*SHARED, *own])
+            if self._built.get(lang) == now:
+                continue
+            start = time.time()
+            try:
+                build(lang, self._folders[lang], strict=False)
+            except (Exception, SystemExit) as error:
+                log.error("%s was not built: %s: %s", lang, type(error).__name__, error)
+                self._show_error(lang, error)
+            else:
                 log.info("built %s in %.1f s", lang, time.time() - start)
-        shutil.rmtree(self.root / "zh", ignore_errors=True)
-        shutil.copytree(self._folders["zh"], self.root / "zh")
+                self._publish(lang)
+            self._built[lang] = now
+
+    def _publish(self, lang: str) -> None:
+        """Put a finished build where it is served; English lies around Chinese."""
+        served = self._served[lang]
+        for old in served.iterdir() if served.exists() else ():
+            if old != self._served["zh"]:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        shutil.copytree(self._folders[lang], served, dirs_exist_ok=True)
+
+    def _show_error(self, lang: str, error: BaseException) -> None:
+        """Before the first good build there is nothing to show but the error."""
+        page = self._served[lang] / "index.html"
+        if not page.exists():
+            page.parent.mkdir(parents=True, exist_ok=True)
+            page.write_text(f"<body><pre>{html.escape(str(error))}</pre></body>", encoding="utf-8")
 
 
 def make_server(site: Site, host: str, port: int) -> LiveReloadServer:

@@ -11,6 +11,7 @@ import atexit
 import json
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -96,6 +97,12 @@ class FormulaProcessor(Treeprocessor):
                 el.set("class", "math unbroken")
                 el.text += el.tail[0]
                 el.tail = el.tail[1:]
+        for text in _prose(root):
+            if "$" in text:
+                raise FormulaError(
+                    "a dollar sign is left: a formula has no space inside its $, and blank lines "
+                    f"around its $$; a real dollar is \\$\nin the text: {text.strip()[:200]}"
+                )
 
 
 def _searchable(html: str) -> str:
@@ -106,6 +113,15 @@ def _searchable(html: str) -> str:
     for part in ('<span class="katex-html"', "<annotation"):
         html = html.replace(part, f'{part} data-search-exclude="1"')
     return html
+
+
+def _prose(element: Element) -> Iterator[str]:
+    """All text below an element that is not code."""
+    if element.tag not in ("code", "pre"):
+        yield element.text or ""
+        for child in element:
+            yield from _prose(child)
+            yield child.tail or ""
 
 
 def _tex(el: Element) -> tuple[str, bool]:

@@ -12,6 +12,7 @@ A number that is not there stops the build.
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ def look_up(results: Path, name: str, path: str) -> Any:
 
 def show(value: Any, spec: str) -> str:
     """The value as the page prints it."""
+    single = isinstance(value, (str, int, float))
+    if not single or (isinstance(value, float) and not math.isfinite(value)):
+        raise NumberError(f"can't show {value!r}: it is not a single finite value")
     try:
         if match := re.fullmatch(r"sci(\d*)", spec):
             mantissa, exponent = f"{value:.{match[1] or 1}e}".split("e")
@@ -66,7 +70,11 @@ class NumberProcessor(Preprocessor):
             value = look_up(self.results, match["name"], match["path"])
             return show(value, match["format"] or "")
 
-        return [REFERENCE.sub(replace, line) for line in lines]
+        shown = [REFERENCE.sub(replace, line) for line in lines]
+        for line in shown:
+            if left := re.search(r"\{\{(?:\s+[^{}]*(?:\}\}|$)|$)", line):
+                raise NumberError(f"{left[0]} is not a reference: name.path | format")
+        return shown
 
 
 class NumbersExtension(Extension):

@@ -140,3 +140,44 @@ def test_empty_corner_of_a_table_is_not_a_header():
     html = convert("|  | a |\n|---|---|\n| b | 1 |\n", **{"sitekit.markdown.accessible": {}})
     assert html.count("<th>") == 1
     assert html.count("<td") == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is $ a + b $ here.",
+        "It is $a + b $ here.",
+        "It is $a and no end.",
+        "| a |\n|---|\n| $ x $ |\n",
+        "- item\n  $$\n  y\n  $$\n",
+        "Text\n$$\nx\n$$\nmore.",
+        "# Title $ x $",
+    ],
+)
+def test_formula_that_would_stay_text_stops_the_build(text):
+    with pytest.raises(FormulaError, match="dollar sign is left"):
+        convert(text, **KATEX)
+
+
+@pytest.mark.parametrize("text", ["It costs \\$5.", "Run `$x`.", "```text\n$ make\n```", "$a$"])
+def test_real_dollars_and_code_are_no_formulas(text):
+    convert(text, **KATEX)
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["{{ Claim.loss }}", "{{ claim }}", "{{ claim.a b }}", "{{ claim.loss", "{{ claim.runs }}"],
+)
+def test_what_is_no_reference_to_one_number_stops_the_build(results, reference):
+    with pytest.raises(NumberError):
+        convert(reference, **results)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), None, [1.0]])
+def test_value_that_is_no_number_stops_the_build(value):
+    with pytest.raises(NumberError):
+        show(value, ".2f")
+
+
+def test_braces_of_a_formula_are_no_reference(results):
+    assert "<math" in convert("${{x^{(1)}}}^\\top \\frac{{a}}{b}$", **results, **KATEX)

@@ -12,6 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from mkdocs.exceptions import Abort
+
+from sitekit import serve
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,3 +96,59 @@ def test_saved_edit_reaches_the_browser(server, copy_of_the_site, lang, path):
             return
         time.sleep(0.1)
     pytest.fail("the edit never appeared")
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A `Site` over a small tree whose build copies the pages; a page `bad.md` breaks it."""
+    monkeypatch.chdir(tmp_path)
+    for lang in ("en", "zh"):
+        (tmp_path / "docs" / lang).mkdir(parents=True)
+        (tmp_path / "docs" / lang / "page.md").write_text(f"{lang} 1", encoding="utf-8")
+
+    def build(lang, folder, strict):
+        shutil.rmtree(folder, ignore_errors=True)  # as MkDocs does
+        if (Path("docs") / lang / "bad.md").exists():
+            raise Abort("<a bad page>")
+        shutil.copytree(Path("docs") / lang, folder)
+
+    monkeypatch.setattr(serve, "build", build)
+    return serve.Site(tmp_path / "out")
+
+
+def test_an_error_leaves_the_last_good_build_and_its_repair_is_seen(site):
+    site.rebuild()
+    bad = Path("docs/en/bad.md")
+    bad.write_text("bad", encoding="utf-8")
+    site.rebuild()
+    assert (site.root / "page.md").read_text(encoding="utf-8") == "en 1"
+    assert (site.root / "zh" / "page.md").read_text(encoding="utf-8") == "zh 1"
+    bad.unlink()
+    Path("docs/en/page.md").write_text("en 2", encoding="utf-8")
+    site.rebuild()
+    assert (site.root / "page.md").read_text(encoding="utf-8") == "en 2"
+
+
+def test_an_error_in_the_first_build_is_shown_until_it_is_repaired(site):
+    bad = Path("docs/en/bad.md")
+    bad.write_text("bad", encoding="utf-8")
+    site.rebuild()
+    assert "&lt;a bad page&gt;" in (site.root / "index.html").read_text(encoding="utf-8")
+    assert (site.root / "zh" / "page.md").exists()
+    bad.unlink()
+    site.rebuild()
+    assert not (site.root / "index.html").exists()
+    assert (site.root / "page.md").exists()
+    assert (site.root / "zh" / "page.md").exists()
+
+
+def test_a_page_added_and_deleted(site):
+    site.rebuild()
+    new = Path("docs/zh/new.md")
+    new.write_text("new", encoding="utf-8")
+    site.rebuild()
+    assert (site.root / "zh" / "new.md").exists()
+    new.unlink()
+    site.rebuild()
+    assert not (site.root / "zh" / "new.md").exists()
+    assert (site.root / "page.md").exists()
