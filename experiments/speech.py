@@ -349,7 +349,7 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
     right = fig.add_axes((0.63, 0.17, 0.35, 0.76))
     for i, curve in enumerate(result["curve"]):
         right.plot(curve, color=style.SERIES[i], label=text["seed"].format(i))
-    right.set_ylim(-0.03, 1.6)
+    right.set_ylim(-0.03, 2.15)
     right.set_xlabel(text["epoch"])
     right.set_ylabel(text["error"])
     right.legend()
