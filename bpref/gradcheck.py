@@ -20,6 +20,7 @@ __all__ = ["GradientReport", "WorstElement", "check_gradients", "numerical_gradi
 
 MACHINE_EPSILON = float(np.finfo(np.float64).eps)
 DEFAULT_EPS = MACHINE_EPSILON ** (1 / 3)
+VISIBLE = 1e-2  # str(report) warns where errors larger than this could hide in rounding
 
 
 # --8<-- [start:numerical_gradient]
@@ -117,6 +118,9 @@ class GradientReport:
     checked : int
         The number of elements.
     rtol : float
+    resolution : dict of str to float
+        For each input, the relative error of its largest gradient that the rounding of f can
+        hide. From 1 on, a gradient of zero would pass as well.
     """
 
     ok: bool
@@ -125,6 +129,7 @@ class GradientReport:
     errors: dict[str, float]
     checked: int
     rtol: float
+    resolution: dict[str, float]
 
     def __bool__(self) -> bool:
         return self.ok
@@ -133,11 +138,15 @@ class GradientReport:
         if self.worst is None:
             return "gradients agree: there is no element to check"
         verdict, sign = ("agree", "<=") if self.ok else ("DIFFER", ">")
-        return (
+        lines = [
             f"gradients {verdict}: largest relative error {self.max_relative_error:.2e} "
-            f"{sign} {self.rtol:.0e}, {self.checked} elements\n"
-            f"worst element {self.worst}"
-        )
+            f"{sign} {self.rtol:.0e}, {self.checked} elements",
+            f"worst element {self.worst}",
+        ]
+        for name, hidden in self.resolution.items():
+            if hidden > max(VISIBLE, self.rtol):
+                lines.append(f"{name}: the rounding of f hides relative errors below {hidden:.0e}")
+        return "\n".join(lines)
 
 
 # --8<-- [start:check_gradients]
@@ -181,7 +190,9 @@ def check_gradients(
     -----
     The relative error of an element is max(|a − n| − r, 0) / max(|a|, |n|, 0.001 · s): a analytic,
     n numeric, r = 16 ε |f| / h what the rounding of f alone can explain, s the largest |n| of the
-    same input. A nan or an infinity in either gradient counts as an infinite error.
+    same input. A nan or an infinity in either gradient counts as an infinite error. A gradient
+    far smaller than f, as in the first layers of a deep network, can drown in r: ``str(report)``
+    says so, ``report.resolution`` has the numbers.
 
     Examples
     --------
@@ -195,12 +206,14 @@ def check_gradients(
     value = _deterministic_value(f, inputs)
 
     errors: dict[str, float] = {}
+    resolution: dict[str, float] = {}
     elements: list[WorstElement] = []
     for name, analytic in gradients.items():
         numeric = numerical_gradient(_of_one(f, inputs, name), inputs[name], eps)
         rounding = 16 * MACHINE_EPSILON * abs(value) / (eps * np.maximum(1.0, abs(inputs[name])))
         error = _relative_error(analytic, numeric, rounding)
         errors[name] = float(error.max(initial=0.0))
+        resolution[name] = _resolution(analytic, numeric, rounding)
         if error.size:
             index = tuple(int(i) for i in np.unravel_index(error.argmax(), error.shape))
             a, n = float(analytic[index]), float(numeric[index])
@@ -209,7 +222,7 @@ def check_gradients(
     worst = max(elements, key=lambda element: element.relative_error, default=None)
     largest = max(errors.values())
     checked = sum(gradient.size for gradient in gradients.values())
-    return GradientReport(largest <= rtol, largest, worst, errors, checked, rtol)
+    return GradientReport(largest <= rtol, largest, worst, errors, checked, rtol, resolution)
 
 
 # --8<-- [end:check_gradients]
@@ -223,6 +236,15 @@ def _relative_error(analytic: np.ndarray, numeric: np.ndarray, rounding: np.ndar
     scale = np.maximum(np.maximum(np.abs(a), np.abs(n)), 1e-3 * np.abs(n).max(initial=0.0))
     error = np.divide(difference, scale, out=np.zeros_like(scale), where=scale > 0)
     return np.where(finite, error, np.inf)
+
+
+def _resolution(analytic: np.ndarray, numeric: np.ndarray, rounding: np.ndarray) -> float:
+    """Return the rounding as a share of the largest gradient; 0 where all gradients are 0."""
+    gradient = np.maximum(np.abs(analytic), np.abs(numeric))
+    if not np.any(gradient) or not np.isfinite(gradient).all():
+        return 0.0
+    index = np.unravel_index(gradient.argmax(), gradient.shape)
+    return float(rounding[index] / gradient[index])
 
 
 def _copies(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -221,3 +221,25 @@ def test_printed_shapes_are_refused(name, came):
     for name in ("W1", "b1"):  # the shapes are right, the values are not
         report = check_gradients(loss, theta, {name: printed(X, Y, theta)[name]})
         assert report.max_relative_error > 0.1
+
+
+@pytest.mark.parametrize(("scale", "hidden"), [(1.0, False), (1e-4, False), (1e-12, True)])
+def test_report_says_when_rounding_hides_the_gradient(scale, hidden):
+    x = np.array([0.3, -0.7])
+
+    def f(x):
+        return 1.0 + scale * np.sum(np.sin(x))
+
+    report = check_gradients(f, {"x": x}, {"x": scale * np.cos(x)})
+    assert report.ok
+    assert ("x: the rounding of f hides" in str(report)) == hidden
+    assert (report.resolution["x"] > 1.0) == hidden
+    if not hidden:
+        assert not check_gradients(f, {"x": x}, {"x": 1.1 * scale * np.cos(x)}).ok
+
+
+def test_a_gradient_of_zero_hides_nothing():
+    report = check_gradients(lambda x: 3.0, {"x": np.ones(2)}, {"x": np.zeros(2)})
+    assert report.ok
+    assert report.resolution == {"x": 0.0}
+    assert "hides" not in str(report)
