@@ -128,7 +128,7 @@ def as_markdown(notebook: NotebookNode, name: str, lang: str = "en", after_title
                 after_title = ""
             parts.append(text)
             continue
-        parts.append(f"```python\n{cell.source}\n```")
+        parts.append(_fence("python", cell.source))
         for output in cell.outputs:
             data = output.get("data", {})
             if output.output_type == "stream":
@@ -144,7 +144,15 @@ def as_markdown(notebook: NotebookNode, name: str, lang: str = "en", after_title
 
 
 def _output(text: str) -> str:
-    return f"```{{.text .output}}\n{text.rstrip()}\n```"
+    text = re.sub(r"\x1b\[[0-9;]*m", "", text)  # the colours of a terminal
+    return _fence("{.text .output}", text.rstrip())
+
+
+def _fence(info: str, text: str) -> str:
+    """A fence that no backticks in the text can close."""
+    longest = max(map(len, re.findall(r"`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}{info}\n{text}\n{marks}"
 
 
 def for_jupyter(notebook: NotebookNode) -> NotebookNode:

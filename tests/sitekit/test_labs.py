@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import jupytext
+import markdown
+import nbformat
 import pytest
 from mkdocs.exceptions import PluginError
 
@@ -74,3 +76,15 @@ def test_failing_cell_stops_the_build():
     notebook = jupytext.reads(LAB.replace("1 + 1", "1 + None"), fmt="md")
     with pytest.raises(PluginError, match=r"lab\.md.*\n(.*\n)*.*TypeError"):
         execute(notebook, Path("lab.md"))
+
+
+def test_output_cannot_leave_its_fence():
+    cell = nbformat.v4.new_code_cell("print('```')")
+    cell.outputs = [
+        nbformat.v4.new_output("stream", name="stdout", text="```\n\x1b[31m<b>\x1b[0m\n")
+    ]
+    page = as_markdown(nbformat.v4.new_notebook(cells=[cell]), "lab")
+    html = markdown.markdown(page, extensions=["pymdownx.superfences"])
+    assert html.count("<pre>") == 2
+    assert "\x1b" not in html
+    assert "&lt;b&gt;" in html
