@@ -32,6 +32,7 @@ SHARED = [
     Path("docs/assets"),
     Path("experiments/results"),
     Path("bpref"),
+    Path("sitekit/templates"),
     Path("CHANGELOG.md"),
 ]
 

@@ -54,7 +54,7 @@ def show(value: Any, spec: str) -> str:
             mantissa, exponent = f"{value:.{match[1] or 1}e}".split("e")
             return f"{mantissa} \\times 10^{{{int(exponent)}}}"
         if match := re.fullmatch(r"pct(\d*)", spec):
-            return f"{100 * value:.{match[1] or 0}f} %"
+            return f"{100 * value:.{match[1] or 0}f}\u00a0%"
         return format(value, spec) if spec else str(value)
     except (ValueError, TypeError) as error:
         raise NumberError(f"can't show {value!r} as {spec!r}: {error}") from None

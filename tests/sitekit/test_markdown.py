@@ -67,7 +67,7 @@ def results(tmp_path):
     [
         ("{{ claim.loss | .3f }}", "0.123"),
         ("{{claim.loss|.1e}}", "1.2e-01"),
-        ("{{ claim.share | pct1 }}", "51.7 %"),
+        ("{{ claim.share | pct1 }}", "51.7\u00a0%"),
         ("{{ claim.runs[1].n | ,d }}", "40,000"),
         ("{{ claim.runs[0].n }}", "3"),
     ],
