@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -90,7 +91,9 @@ class LabsPlugin(JupyterPlugin):
         execute(notebook, path)
         if self.config["cache"]:
             cached.parent.mkdir(parents=True, exist_ok=True)
-            nbformat.write(notebook, cached)
+            unfinished = cached.with_suffix(f".{os.getpid()}")  # two builds may run at once
+            nbformat.write(notebook, unfinished)
+            unfinished.replace(cached)
         return notebook
 
 
