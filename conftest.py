@@ -9,6 +9,13 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["MPLBACKEND"] = "Agg"
 
 
+def pytest_report_header():
+    """One line about the browser, before the tests that need one."""
+    from sitekit.audit.browser import MISSING, find_browser
+
+    return f"browser: {find_browser() or MISSING}"
+
+
 def pytest_runtest_setup(item):
     """Blocks and tests share a process: none may depend on what another drew."""
     import numpy as np
