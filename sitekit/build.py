@@ -9,6 +9,7 @@ REPOSITORY_URL; without it no page links to its source.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -26,8 +27,14 @@ def site_url(lang: str, root: str) -> str:
     return root if lang == "en" else f"{root}{lang}/"
 
 
-def build(lang: str, site_dir: Path, root: str = "", strict: bool = True) -> None:
-    """Build one language into ``site_dir``; with ``strict`` a warning is an error."""
+def build(
+    lang: str, site_dir: Path, root: str = "", strict: bool = True, dirty: bool = False
+) -> None:
+    """Build one language into ``site_dir``.
+
+    With ``strict`` a warning is an error. With ``dirty`` only pages that are newer than what
+    lies in ``site_dir`` are built again, and the search index keeps the others' entries.
+    """
     from mkdocs.commands.build import build as mkdocs_build
     from mkdocs.config import load_config
 
@@ -39,11 +46,27 @@ def build(lang: str, site_dir: Path, root: str = "", strict: bool = True) -> Non
     if repository := os.environ.get("REPOSITORY_URL"):
         options |= {"repo_url": repository, "edit_uri": f"edit/main/docs/{lang}/"}
     config = load_config(str(CONFIGS[lang]), **options)
+    index = site_dir / "search" / "search_index.json"
+    known = json.loads(index.read_text(encoding="utf-8")) if dirty else {"docs": []}
     config.plugins.on_startup(command="build", dirty=False)
     try:
-        mkdocs_build(config)
+        mkdocs_build(config, dirty=dirty)
     finally:
         config.plugins.on_shutdown()
+    if dirty:
+        fresh = json.loads(index.read_text(encoding="utf-8"))
+        index.write_text(json.dumps(merged(known, fresh)), encoding="utf-8")
+
+
+def merged(known: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    """The search index with the entries of the pages in ``fresh`` replaced."""
+
+    def page(entry: dict[str, Any]) -> str:
+        return str(entry["location"]).partition("#")[0]
+
+    rebuilt = {page(entry) for entry in fresh["docs"]}
+    kept = [entry for entry in known["docs"] if page(entry) not in rebuilt]
+    return fresh | {"docs": kept + fresh["docs"]}
 
 
 def build_all(site_dir: Path, root: str = "") -> None:

@@ -16,7 +16,7 @@ import hashlib
 import logging
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import jupytext
 import nbformat
@@ -50,6 +50,11 @@ _DOWNLOAD = {"en": "Download this notebook", "zh": "下载本笔记本"}
 
 class LabsPlugin(JupyterPlugin):
     """mkdocs-jupyter with another way of rendering; same options, set in ``mkdocs.yml``."""
+
+    def should_include(self, file: File) -> bool:
+        """As mkdocs-jupyter decides, but the name first: it would parse every page to see."""
+        path = PurePath(file.abs_src_path or "")
+        return any(path.match(p) for p in self.config["include"]) and super().should_include(file)
 
     def on_files(self, files: Files, config: MkDocsConfig) -> Files:
         self._labs: dict[str, NotebookNode] = {}

@@ -48,6 +48,14 @@ def state(paths: Iterable[Path]) -> dict[Path, float]:
     return found
 
 
+def only_pages_changed(before: dict[Path, float] | None, now: dict[Path, float]) -> bool:
+    """Whether Markdown was edited and nothing else: then only those pages need building."""
+    if before is None or before.keys() != now.keys():
+        return False
+    changed = [path for path in now if now[path] != before[path]]
+    return all(path.suffix == ".md" and path.parts[0] == "docs" for path in changed)
+
+
 class Site:
     """Both languages as one folder, as they will be published."""
 
@@ -57,6 +65,7 @@ class Site:
         self._folders = {lang: folder / lang for lang in OWN}
         self._served = {"en": self.root, "zh": self.root / "zh"}
         self._built: dict[str, dict[Path, float]] = {}
+        self._whole: set[str] = set()
 
     def rebuild(self) -> None:
         """Build every language whose sources have changed since its last build."""
@@ -65,13 +74,17 @@ class Site:
             if self._built.get(lang) == now:
                 continue
             start = time.time()
+            # After a failure the folder may be half empty: the next build is a whole one.
+            dirty = lang in self._whole and only_pages_changed(self._built.get(lang), now)
+            self._whole.discard(lang)
             try:
-                build(lang, self._folders[lang], strict=False)
+                build(lang, self._folders[lang], strict=False, dirty=dirty)
             except (Exception, SystemExit) as error:
                 log.error("%s was not built: %s: %s", lang, type(error).__name__, error)
                 self._show_error(lang, error)
             else:
                 log.info("built %s in %.1f s", lang, time.time() - start)
+                self._whole.add(lang)
                 self._publish(lang)
             self._built[lang] = now
 

@@ -1,5 +1,6 @@
 """`make serve`: both languages from one server, and a saved edit reaches the browser."""
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ import pytest
 from mkdocs.exceptions import Abort
 
 from sitekit import serve
+from sitekit.build import merged
+from sitekit.serve import only_pages_changed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -106,7 +109,7 @@ def site(tmp_path, monkeypatch):
         (tmp_path / "docs" / lang).mkdir(parents=True)
         (tmp_path / "docs" / lang / "page.md").write_text(f"{lang} 1", encoding="utf-8")
 
-    def build(lang, folder, strict):
+    def build(lang, folder, strict, dirty):
         shutil.rmtree(folder, ignore_errors=True)  # as MkDocs does
         if (Path("docs") / lang / "bad.md").exists():
             raise Abort("<a bad page>")
@@ -152,3 +155,34 @@ def test_a_page_added_and_deleted(site):
     site.rebuild()
     assert not (site.root / "zh" / "new.md").exists()
     assert (site.root / "page.md").exists()
+
+
+def test_only_edited_pages_are_built_again():
+    page, other = Path("docs/en/index.md"), Path("mkdocs.yml")
+    before = {page: 1.0, other: 1.0}
+    assert only_pages_changed(before, {page: 2.0, other: 1.0})
+    assert not only_pages_changed(before, {page: 1.0, other: 2.0})
+    assert not only_pages_changed(before, {page: 2.0})
+    assert not only_pages_changed(before, before | {Path("docs/en/new.md"): 1.0})
+    assert not only_pages_changed(None, before)
+
+
+def test_the_search_index_keeps_the_pages_that_were_not_built():
+    known = {"docs": [{"location": "a/"}, {"location": "a/#x"}, {"location": "b/", "text": "old"}]}
+    fresh = {"config": {}, "docs": [{"location": "b/", "text": "new"}]}
+    index = merged(known, fresh)
+    assert [entry["location"] for entry in index["docs"]] == ["a/", "a/#x", "b/"]
+    assert index["docs"][-1]["text"] == "new"
+
+
+def test_after_an_edit_search_knows_the_edit_and_all_other_pages(server, copy_of_the_site):
+    before = json.loads(get(f"{server}search/search_index.json"))["docs"]
+    page = copy_of_the_site / "docs" / "en" / "reference" / "changelog.md"
+    page.write_text(page.read_text(encoding="utf-8") + "\n\nzyzzyva\n", encoding="utf-8")
+    for _ in range(300):
+        if "zyzzyva" in get(f"{server}reference/changelog/"):
+            break
+        time.sleep(0.1)
+    after = json.loads(get(f"{server}search/search_index.json"))["docs"]
+    assert {e["location"] for e in before} <= {e["location"] for e in after}
+    assert any("zyzzyva" in entry["text"] for entry in after)
