@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+# Tests run in this many processes; JOBS=0 runs them in one, for a debugger.
+JOBS ?= 2
 # TORCH=cpu takes PyTorch's CPU-only build (on Linux the default one brings gigabytes of CUDA libraries).
 TORCH ?=
 TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
@@ -36,7 +38,7 @@ build: setup  ## build both languages into site/ (a warning is an error)
 	$(BIN)/python -m sitekit.build
 
 test: setup  ## run every test: package, pages, site in a real browser
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
 
 lint: setup  ## ruff, mypy, codespell, zizmor, actionlint
 	$(BIN)/ruff check .
