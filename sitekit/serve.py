@@ -25,7 +25,10 @@ from sitekit.build import build, quiet
 log = logging.getLogger("sitekit.serve")
 
 # What each language is made from, besides what both are made from.
-OWN = {"en": [Path("docs/en")], "zh": [Path("docs/zh"), Path("mkdocs.zh.yml")]}
+OWN = {
+    "en": [Path("docs/en")],
+    "zh": [Path("docs/zh"), Path("docs/jieba.txt"), Path("mkdocs.zh.yml")],
+}
 SHARED = [
     Path("mkdocs.yml"),
     Path("docs/theme"),
