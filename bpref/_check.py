@@ -26,6 +26,8 @@ def array(name: str, value: Any) -> np.ndarray:
     Traceback (most recent call last):
     TypeError: input: expected an array without a mask, got a MaskedArray; use .filled(...)
     """
+    if getattr(value, "counts_multiplications", False):  # bpref.cost watches the operators at work
+        return value
     came = type(value).__name__
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an array without a mask, got a {came}; use .filled(...)")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from bpref import _check
-from bpref.nn.parameter import Parameter, flat_vectors
+from bpref.nn.parameter import Buffer, Parameter, flat_vectors
 
 
 class Module:
@@ -40,8 +40,9 @@ class Module:
     """
 
     _cache: Any = None
+    training: bool = True  # dropout and batch normalisation behave differently in `eval` mode
 
-    def forward(self, input: np.ndarray) -> np.ndarray:
+    def forward(self, input: Any) -> Any:
         """Return the output and keep the cache.
 
         Parameters
@@ -55,7 +56,7 @@ class Module:
         """
         raise NotImplementedError(f"{type(self).__name__} does not define forward")
 
-    def backward(self, grad_output: np.ndarray) -> np.ndarray:
+    def backward(self, grad_output: Any) -> Any:
         """Add to every parameter's gradient and return the gradient for the input.
 
         Parameters
@@ -82,8 +83,35 @@ class Module:
             raise TypeError(f"{name}: expected a Parameter, got {came}; write to {name}.data")
         super().__setattr__(name, value)
 
-    def __call__(self, input: np.ndarray) -> np.ndarray:
-        return self.forward(input)
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.forward(*inputs, **options)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode here and in all modules below; return the module itself.
+
+        Parameters
+        ----------
+        mode : bool, default True
+            False is `eval` mode.
+
+        Returns
+        -------
+        Module
+
+        Examples
+        --------
+        >>> from bpref import nn
+        >>> net = nn.Sequential(nn.Linear(1, 2), nn.ReLU()).eval()
+        >>> net[1].training
+        False
+        """
+        for module in self._modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Set evaluation mode, as ``train(False)``."""
+        return self.train(False)
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Yield (name, parameter), each parameter once, in PyTorch's order.
@@ -126,7 +154,7 @@ class Module:
         return flat_vectors(list(self.parameters()))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Return copies of all parameters under PyTorch's key names.
+        """Return copies of all parameters and buffers under PyTorch's key names.
 
         ``torch_model.load_state_dict({k: torch.from_numpy(v) for k, v in state.items()})`` moves
         them to the same model in PyTorch.
@@ -135,7 +163,7 @@ class Module:
         -------
         dict of str to ndarray
         """
-        return {name: parameter.data.copy() for name, parameter in self._all_parameters()}
+        return {name: array.copy() for name, array in self._state()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Copy values into the parameters; nothing is changed when anything does not fit.
@@ -154,7 +182,7 @@ class Module:
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a mapping, got {type(state_dict).__name__}")
-        own = dict(self._all_parameters())
+        own = dict(self._state())
         missing = [key for key in own if key not in state_dict]
         unexpected = [key for key in state_dict if key not in own]
         if missing or unexpected:
@@ -162,11 +190,9 @@ class Module:
                 f"state_dict: expected the keys {list(own)}, "
                 f"got {list(state_dict)} (missing {missing}, unexpected {unexpected})"
             )
-        values = {key: _as_array(key, state_dict[key]) for key in own}
-        for key, parameter in own.items():
-            _check.shape(f"state_dict[{key!r}]", values[key], parameter.shape)
-        for key, parameter in own.items():
-            parameter.data[...] = values[key]
+        values = {key: _as_array(key, state_dict[key], array) for key, array in own.items()}
+        for key, array in own.items():
+            array[...] = values[key]
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         yield from vars(self).items()
@@ -189,6 +215,18 @@ class Module:
                 for inner, parameter in member._all_parameters():
                     yield f"{name}.{inner}", parameter
 
+    def _state(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (name, array) in PyTorch's order: parameters, buffers, then the modules below."""
+        members = list(self._members())
+        for kind in (Parameter, Buffer):
+            for name, member in members:
+                if isinstance(member, kind):
+                    yield name, member.data
+        for name, member in members:
+            if isinstance(member, Module):
+                for inner, array in member._state():
+                    yield f"{name}.{inner}", array
+
     def _take_cache(self) -> Any:
         """Return the cache of the last forward pass and forget it."""
         cache, self._cache = self._cache, None
@@ -200,9 +238,16 @@ class Module:
         return cache
 
 
-def _as_array(key: str, value: Any) -> np.ndarray:
-    """Return a NumPy array from an array or a PyTorch tensor, without importing torch."""
+def _as_array(key: str, value: Any, own: np.ndarray) -> np.ndarray:
+    """Return a NumPy array that fits, from an array or a PyTorch tensor, without importing torch."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-    (array,) = _check.floats(**{f"state_dict[{key!r}]": value})
+    name = f"state_dict[{key!r}]"
+    if own.dtype.kind in "iu":
+        array = _check.array(name, value)
+        if array.dtype.kind not in "iu":
+            raise TypeError(f"{name}: expected an integer dtype, got {array.dtype}")
+    else:
+        (array,) = _check.floats(**{name: value})
+    _check.shape(name, array, own.shape)
     return array

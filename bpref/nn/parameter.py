@@ -109,6 +109,55 @@ class Parameter:
         place[...] = value
 
 
+class Buffer:
+    """An array that belongs to a module but is not learned, such as a running mean.
+
+    A `state_dict` includes it, an optimizer never sees it.
+
+    Parameters
+    ----------
+    data : ndarray, any shape, float32, float64 or integer
+        Copied.
+
+    Raises
+    ------
+    TypeError
+        If data is of another kind.
+
+    Examples
+    --------
+    >>> steps = Buffer(np.array(0))
+    >>> steps.data += 1
+    >>> steps.data
+    array(1)
+    """
+
+    def __init__(self, data: Any) -> None:
+        data = _check.array("data", data)
+        if data.dtype.kind not in "iu":
+            (data,) = _check.floats(data=data)
+        self._data = np.array(data)
+
+    @property
+    def data(self) -> np.ndarray:
+        """The values; assigning copies into the array and keeps its dtype."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        value = _check.array("data", value)
+        _check.shape("data", value, self._data.shape)
+        self._data[...] = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of data."""
+        return self._data.shape
+
+    def __repr__(self) -> str:
+        return f"Buffer({self._data!r})"
+
+
 # --8<-- [start:flatten]
 def flatten(parameters: Iterable[Parameter]) -> None:
     """Move parameters into one vector of values and one vector of gradients.

@@ -1,0 +1,7 @@
+"""Registry entries of `bpref.functional.loss`."""
+
+from __future__ import annotations
+
+from bpref.ops.operator import Operator
+
+OPERATORS: list[Operator] = []
