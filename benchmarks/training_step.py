@@ -1,92 +1,102 @@
-"""One training step (forward, loss, backward, SGD) with bpref and with eager PyTorch.
+"""One training step of three networks with bpref and with its peers, interleaved in one run.
 
-Both run in turn in one process, one thread each, so that the ratio does not depend on what
-else the machine does. Before timing, both must give the same gradients.
+All contenders start from the same weights and must agree after three steps. Then they take
+turns, so that what else the machine does hits all alike; the result is the speed relative to
+eager PyTorch in the same round (2 = twice as fast), as the median and quartiles of the rounds.
 """
 
 from __future__ import annotations
 
-import itertools
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-import torch
 
-import bpref.functional as F
-from bpref import nn, optim
+from benchmarks import report
+from benchmarks.peers import PEERS, Contender, Problem
 
-SIZES = {
-    "1-10-1, batch 32 (the article's model)": ([1, 10, 1], 32),
-    "784-128-10, batch 128": ([784, 128, 10], 128),
-    "784-1024-1024-10, batch 256": ([784, 1024, 1024, 10], 256),
+CASES: dict[str, tuple[list[int], int, str]] = {
+    "1-10-1": ([1, 10, 1], 32, "mse"),
+    "784-128-10": ([784, 128, 10], 128, "cross_entropy"),
+    "784-1024-1024-10": ([784, 1024, 1024, 10], 256, "cross_entropy"),
 }
-ROUNDS = 9
+ROUNDS = 15
+SECONDS = 0.1  # a turn of a contender lasts about this long
+BASE = "PyTorch eager"
+NO_WEIGHTS = {"NumPy matrix products alone"}  # it does not train
 
 
-def contenders(sizes: list[int], batch: int) -> tuple[Callable[[], None], Callable[[], None]]:
-    """A step of bpref and a step of PyTorch on the same data and the same weights."""
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(batch, sizes[0])).astype(np.float32)
-    y = rng.normal(size=(batch, sizes[-1])).astype(np.float32)
-
-    ours = nn.MLP(sizes, activation="relu", generator=rng, dtype=np.float32)
-    sgd = optim.SGD(ours.parameters(), lr=1e-3)
-
-    layers: list[torch.nn.Module] = []
-    for fan_in, fan_out in itertools.pairwise(sizes):
-        layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
-    theirs = torch.nn.Sequential(*layers[:-1])
-    theirs.load_state_dict({k: torch.from_numpy(v) for k, v in ours.state_dict().items()})
-    torch_sgd = torch.optim.SGD(theirs.parameters(), lr=1e-3)
-    criterion = torch.nn.MSELoss()
-    tx, ty = torch.from_numpy(x), torch.from_numpy(y)
-
-    def numpy_gradients() -> None:
-        sgd.zero_grad()
-        _, cache = F.mse_loss(ours(x), y)
-        ours.backward(F.mse_loss_backward(1.0, cache))
-
-    def torch_gradients() -> None:
-        torch_sgd.zero_grad()
-        criterion(theirs(tx), ty).backward()
-
-    numpy_gradients()
-    torch_gradients()
-    for mine, yours in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert yours.grad is not None
-        np.testing.assert_allclose(mine.grad, yours.grad.numpy(), rtol=1e-3, atol=1e-5)
-
-    def numpy_step() -> None:
-        numpy_gradients()
-        sgd.step()
-
-    def torch_step() -> None:
-        torch_gradients()
-        torch_sgd.step()
-
-    return numpy_step, torch_step
+def make(problem: Problem) -> dict[str, Contender]:
+    """Return the contenders that are installed and can run this network."""
+    contenders = {}
+    for name, build in PEERS.items():
+        if name == "micrograd" and sum(w.size for w in problem.weights) > 100:
+            continue
+        try:
+            contenders[name] = build(problem)
+        except ImportError as error:
+            print(f"  {name}: not installed ({error.name})", file=sys.stderr)
+    return contenders
 
 
-def seconds(step: Callable[[], None], repeats: int) -> float:
+def check(contenders: dict[str, Contender]) -> None:
+    """After three steps all must have the same weights."""
+    for contender in contenders.values():
+        for _ in range(3):
+            contender.step()
+    expected = contenders[BASE].weights()
+    for name, contender in contenders.items():
+        if name in NO_WEIGHTS:
+            continue
+        for ours, theirs in zip(contender.weights(), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def seconds(step: Callable[[], Any], repeats: int) -> float:
     start = time.perf_counter()
     for _ in range(repeats):
         step()
     return (time.perf_counter() - start) / repeats
 
 
-def main() -> None:
-    torch.set_num_threads(1)
-    for name, (sizes, batch) in SIZES.items():
-        numpy_step, torch_step = contenders(sizes, batch)
-        repeats = max(3, int(0.2 / seconds(torch_step, 3)))
-        ratios = [
-            seconds(torch_step, repeats) / seconds(numpy_step, repeats) for _ in range(ROUNDS)
-        ]
-        low, median, high = statistics.quantiles(ratios, n=4)
-        print(f"{name}: bpref {median:.2f} [{low:.2f}–{high:.2f}] times as fast as eager PyTorch")
+def compare(
+    steps: dict[str, Callable[[], Any]], base: str, rounds: int = ROUNDS
+) -> dict[str, dict[str, float]]:
+    """Return for each step its speed relative to `base`: median and quartiles over the rounds."""
+    repeats = {}
+    for name, step in steps.items():
+        step()
+        repeats[name] = max(1, round(SECONDS / seconds(step, 3)))
+    ratios: dict[str, list[float]] = {name: [] for name in steps}
+    microseconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        took = {name: seconds(step, repeats[name]) for name, step in steps.items()}
+        for name, duration in took.items():
+            ratios[name].append(took[base] / duration)
+            microseconds[name].append(1e6 * duration)
+    result = {}
+    for name, values in ratios.items():
+        low, median, high = statistics.quantiles(values, n=4)
+        result[name] = {
+            "x": median,
+            "low": low,
+            "high": high,
+            "microseconds": statistics.median(microseconds[name]),
+        }
+    return result
 
 
-if __name__ == "__main__":
-    main()
+def main(threads: int) -> None:
+    report.one_process_with(threads)
+    for case, arguments in CASES.items():
+        problem = Problem.make(*arguments)
+        contenders = make(problem)
+        check(contenders)
+        result = compare({name: c.step for name, c in contenders.items()}, BASE)
+        print(f"{case}, {threads} thread(s)")
+        for name, row in result.items():
+            print(f"  {name:<28}{row['x']:8.2f} [{row['low']:.2f}–{row['high']:.2f}]", flush=True)
+        report.save("training_step", threads, case, result)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bpref import cost, functional, gradcheck, graph, init, nn, ops, optim, trace
 
-_SUBMODULES = (
+__all__ = [
+    "__version__",
     "cost",
     "functional",
     "gradcheck",
@@ -21,16 +22,14 @@ _SUBMODULES = (
     "ops",
     "optim",
     "trace",
-)
-
-__all__ = ["__version__", *_SUBMODULES]  # noqa: PLE0604
+]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
     """Import a submodule when it is first used: `import bpref` itself costs next to nothing."""
-    if name in _SUBMODULES:
+    if name in __all__:
         import importlib
 
         return importlib.import_module(f"bpref.{name}")

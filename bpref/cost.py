@@ -162,7 +162,7 @@ def _counter_of(*nested: Any) -> Counter:
 
 
 def _watch(counter: Counter, result: Any) -> Any:
-    if isinstance(result, (np.ndarray, np.floating)):
+    if isinstance(result, (np.ndarray, np.floating, np.bool)):
         return counter.watch(np.asarray(result))
     if isinstance(result, (tuple, list)):
         return type(result)(_watch(counter, x) for x in result)
@@ -209,7 +209,8 @@ def measure(name: str, sample: Sample, seed: int = 0) -> OperatorCost:
     operator = _operator(name)
     counter = Counter()
     watched = Sample({k: counter.watch(v) for k, v in sample.inputs.items()}, sample.options)
-    output, cache = operator.forward(**operator.arguments(watched))
+    arguments = operator.arguments(watched)
+    output, cache = operator.forward(**arguments)
     forward = counter.multiply_adds
 
     rng = np.random.default_rng(seed)
@@ -219,7 +220,7 @@ def measure(name: str, sample: Sample, seed: int = 0) -> OperatorCost:
     )
     operator.backward(grads if isinstance(output, tuple) else grads[0], cache)
 
-    parameters = [watched.inputs[p] for p in operator.parameters if p in watched.inputs]
+    parameters = [arguments[p] for p in operator.parameters if arguments.get(p) is not None]
     kept = {
         (a.__array_interface__["data"][0], a.shape, a.strides): a.size
         for a in _arrays(cache)

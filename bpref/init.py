@@ -1,12 +1,14 @@
 """Initial values, written in place into arrays, with PyTorch's names, bounds and defaults.
 
-Each function fills the array it is given and returns it. Randomness comes from the argument
-`generator` only; without one, a fresh unseeded generator is used.
+Each function fills the array it is given and returns it; one for several arrays fills all of
+them. Randomness comes from the argument `generator` only; without one, a fresh unseeded
+generator is used.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -15,15 +17,38 @@ from bpref import _check
 __all__ = [
     "calculate_gain",
     "constant_",
+    "conv_",
+    "embedding_",
+    "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "linear_",
+    "multi_head_attention_",
     "normal_",
+    "ones_",
+    "orthogonal_",
+    "recurrent_",
     "uniform_",
     "xavier_normal_",
     "xavier_uniform_",
     "zeros_",
 ]
+
+
+GAINS = {
+    "linear": 1.0,
+    "identity": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "selu": 3 / 4,
+    "conv1d": 1.0,
+    "conv2d": 1.0,
+    "conv3d": 1.0,
+    "conv_transpose1d": 1.0,
+    "conv_transpose2d": 1.0,
+    "conv_transpose3d": 1.0,
+}
 
 
 # --8<-- [start:uniform_]
@@ -181,14 +206,140 @@ def zeros_(array: np.ndarray) -> np.ndarray:
 # --8<-- [end:zeros_]
 
 
+# --8<-- [start:ones_]
+def ones_(array: np.ndarray) -> np.ndarray:
+    """Fill with ones: the scale of a normalisation layer.
+
+    Parameters
+    ----------
+    array : ndarray, any shape, float32 or float64
+        Filled in place.
+
+    Returns
+    -------
+    ndarray
+        The same array.
+
+    Raises
+    ------
+    TypeError
+        If array is not a float32 or float64 array.
+
+    Examples
+    --------
+    >>> ones_(np.empty(2))
+    array([1., 1.])
+    """
+    return constant_(array, 1.0)
+
+
+# --8<-- [end:ones_]
+
+
+# --8<-- [start:eye_]
+def eye_(array: np.ndarray) -> np.ndarray:
+    """Fill with the identity: ones on the diagonal, zeros elsewhere.
+
+    Parameters
+    ----------
+    array : ndarray, shape (rows, columns), float32 or float64
+        Filled in place.
+
+    Returns
+    -------
+    ndarray
+        The same array.
+
+    Raises
+    ------
+    TypeError
+        If array is not a float32 or float64 array.
+    ValueError
+        If array does not have two axes.
+
+    Examples
+    --------
+    >>> eye_(np.empty((2, 3)))
+    array([[1., 0., 0.],
+           [0., 1., 0.]])
+    """
+    array = _check.writable(array)
+    _check.shape("array", array, ("rows", "columns"))
+    array[...] = np.eye(*array.shape)
+    return array
+
+
+# --8<-- [end:eye_]
+
+
+# --8<-- [start:orthogonal_]
+def orthogonal_(
+    array: np.ndarray, gain: float = 1, generator: np.random.Generator | None = None
+) -> np.ndarray:
+    """Fill with a random matrix whose rows, or columns if these are fewer, are orthonormal.
+
+    A vector that passes through a square one, forward or backward, keeps its length. Axes
+    behind the second are taken as columns.
+
+    Parameters
+    ----------
+    array : ndarray, shape (out, in) or (out, in, ...), float32 or float64
+        Filled in place.
+    gain : float, default 1
+        A factor for all elements; see `calculate_gain`.
+    generator : numpy.random.Generator, optional
+        Where the random numbers come from.
+
+    Returns
+    -------
+    ndarray
+        The same array.
+
+    Raises
+    ------
+    TypeError
+        If array is not a float32 or float64 array, or gain is not a number.
+    ValueError
+        If array has fewer than two axes, or gain is not finite.
+
+    Notes
+    -----
+    Source: A. Saxe, J. McClelland, S. Ganguli, "Exact solutions to the nonlinear dynamics of
+    learning in deep linear neural networks", ICLR 2014, arXiv:1312.6120.
+
+    Q of a QR decomposition of normal values is not uniform among the orthogonal matrices. It is
+    when the diagonal of R is made positive: F. Mezzadri, "How to generate random matrices from
+    the classical compact groups", 2007, arXiv:math-ph/0609050.
+
+    Examples
+    --------
+    >>> weight = orthogonal_(np.empty((2, 4)), generator=np.random.default_rng(0))
+    >>> np.allclose(weight @ weight.T, np.eye(2))
+    True
+    """
+    rng, gain = _check.generator(generator), _check.real("gain", gain)
+    _fans(array)
+    rows, columns = array.shape[0], array.size // array.shape[0]
+    tall = rng.normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(tall)
+    q *= gain * np.sign(np.diag(r))
+    array[...] = (q if rows >= columns else q.T).reshape(array.shape)
+    return array
+
+
+# --8<-- [end:orthogonal_]
+
+
 # --8<-- [start:calculate_gain]
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """Return PyTorch's recommended gain for an activation.
 
     Parameters
     ----------
-    nonlinearity : {"linear", "identity", "sigmoid", "tanh", "relu", "leaky_relu"}
-        The activation behind the layer.
+    nonlinearity : str
+        The activation behind the layer: "linear", "identity", "sigmoid", "tanh", "relu", "selu"
+        or "leaky_relu". The names of convolutions ("conv2d", "conv_transpose2d", …) stand for
+        "linear".
     param : float, optional
         The negative slope of leaky_relu; 0.01 without it.
 
@@ -206,14 +357,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     >>> calculate_gain("relu") == 2**0.5
     True
     """
-    gains = {"linear": 1.0, "identity": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else _check.real("param", param)
         return math.sqrt(2 / (1 + slope**2))
-    if nonlinearity not in gains:
-        known = (*gains, "leaky_relu")
+    if nonlinearity not in GAINS:
+        known = (*GAINS, "leaky_relu")
         raise ValueError(f"nonlinearity: expected one of {known}, got {nonlinearity!r}")
-    return gains[nonlinearity]
+    return GAINS[nonlinearity]
 
 
 # --8<-- [end:calculate_gain]
@@ -460,6 +610,186 @@ def linear_(
 
 
 # --8<-- [end:linear_]
+
+
+# --8<-- [start:conv_]
+def conv_(
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    generator: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Fill weight, then bias, from U(−r, r) with r = 1 / √fan_in: the convolutions' default.
+
+    fan_in is the product of all sizes behind the first. For a transposed convolution, with its
+    weight (in, out / groups, ...), this is not what goes into an output; it is what PyTorch takes.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (out, in / groups, ...) or (in, out / groups, ...)
+        float32 or float64; filled in place.
+    bias : ndarray, shape (out,), optional
+        Filled in place.
+    generator : numpy.random.Generator, optional
+        Where the random numbers come from.
+
+    Returns
+    -------
+    ndarray
+        The weight.
+
+    Raises
+    ------
+    TypeError
+        If an array is not float32 or float64.
+    ValueError
+        If weight has fewer than two axes.
+
+    Examples
+    --------
+    >>> weight = conv_(np.empty((8, 4, 3, 3)), generator=np.random.default_rng(0))
+    >>> bool((np.abs(weight) <= 1 / 6).all())
+    True
+    """
+    return linear_(weight, bias, generator)
+
+
+# --8<-- [end:conv_]
+
+
+# --8<-- [start:recurrent_]
+def recurrent_(
+    arrays: Iterable[np.ndarray],
+    hidden_size: int,
+    generator: np.random.Generator | None = None,
+) -> None:
+    """Fill all weights and biases from U(−r, r) with r = 1 / √hidden_size.
+
+    The default of `torch.nn.RNN`, `LSTM` and `GRU`.
+
+    Parameters
+    ----------
+    arrays : iterable of ndarray, float32 or float64
+        Filled in place, in this order.
+    hidden_size : int
+        H.
+    generator : numpy.random.Generator, optional
+        Where the random numbers come from.
+
+    Raises
+    ------
+    TypeError
+        If an array is not float32 or float64, or hidden_size is not an int.
+    ValueError
+        If hidden_size is below 1.
+
+    Examples
+    --------
+    >>> weight, bias = np.empty((4, 3)), np.empty(4)
+    >>> recurrent_([weight, bias], hidden_size=4, generator=np.random.default_rng(0))
+    >>> bool((np.abs(weight) <= 0.5).all())
+    True
+    """
+    rng = _check.generator(generator)
+    bound = 1 / math.sqrt(_check.positive_int("hidden_size", hidden_size))
+    for array in arrays:
+        uniform_(array, -bound, bound, rng)
+
+
+# --8<-- [end:recurrent_]
+
+
+# --8<-- [start:embedding_]
+def embedding_(
+    array: np.ndarray,
+    padding_idx: int | None = None,
+    generator: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Fill from N(0, 1), the row of the padding with zeros: `torch.nn.Embedding`'s default.
+
+    Parameters
+    ----------
+    array : ndarray, shape (num_embeddings, embedding_dim), float32 or float64
+        Filled in place.
+    padding_idx : int, optional
+        The row of zeros; below 0 it counts from the end.
+    generator : numpy.random.Generator, optional
+        Where the random numbers come from.
+
+    Returns
+    -------
+    ndarray
+        The same array.
+
+    Raises
+    ------
+    TypeError
+        If array is not a float32 or float64 array, or padding_idx is not an int.
+    ValueError
+        If array does not have two axes, or padding_idx is no row of it.
+
+    Examples
+    --------
+    >>> embedding_(np.empty((3, 2)), padding_idx=0, generator=np.random.default_rng(0))[0]
+    array([0., 0.])
+    """
+    _check.shape("array", _check.writable(array), ("num_embeddings", "embedding_dim"))
+    padding_idx = _check.padding_index(padding_idx, len(array))
+    normal_(array, generator=generator)
+    if padding_idx is not None:
+        array[padding_idx] = 0.0
+    return array
+
+
+# --8<-- [end:embedding_]
+
+
+# --8<-- [start:multi_head_attention_]
+def multi_head_attention_(
+    in_proj_weight: np.ndarray,
+    out_proj_weight: np.ndarray,
+    in_proj_bias: np.ndarray | None = None,
+    out_proj_bias: np.ndarray | None = None,
+    generator: np.random.Generator | None = None,
+) -> None:
+    """Fill the projections as `torch.nn.MultiheadAttention` does.
+
+    in_proj_weight by `xavier_uniform_` as one matrix, out_proj_weight by `linear_`, the biases
+    with zeros.
+
+    Parameters
+    ----------
+    in_proj_weight : ndarray, shape (3 E, E), float32 or float64
+        The weights for query, key and value below each other; filled in place.
+    out_proj_weight : ndarray, shape (E, E), float32 or float64
+        Filled in place.
+    in_proj_bias, out_proj_bias : ndarray, shape (3 E,) and (E,), optional
+        Filled in place.
+    generator : numpy.random.Generator, optional
+        Where the random numbers come from.
+
+    Raises
+    ------
+    TypeError
+        If an array is not float32 or float64.
+    ValueError
+        If a weight has fewer than two axes.
+
+    Examples
+    --------
+    >>> in_proj, out_proj = np.empty((12, 4)), np.empty((4, 4))
+    >>> multi_head_attention_(in_proj, out_proj, generator=np.random.default_rng(0))
+    >>> bool((np.abs(out_proj) <= 0.5).all())
+    True
+    """
+    rng = _check.generator(generator)
+    xavier_uniform_(in_proj_weight, generator=rng)
+    linear_(out_proj_weight, generator=rng)
+    for bias in (in_proj_bias, out_proj_bias):
+        if bias is not None:
+            zeros_(bias)
+
+
+# --8<-- [end:multi_head_attention_]
 
 
 def _fans(array: np.ndarray) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -19,8 +19,7 @@ import numpy as np
 import bpref
 from bpref import functional, nn, optim
 from bpref.gradcheck import check_gradients
-
-Inputs = dict[str, np.ndarray]
+from bpref.ops import OPERATORS, Operator, RandomDraw, Sample
 
 
 @dataclass(frozen=True)
@@ -42,46 +41,8 @@ class Check:
         return f"{'ok  ' if self.ok else 'FAIL'}  {self.name:<34}{self.detail}"
 
 
-def _elementwise(rng: np.random.Generator) -> tuple[Inputs, Inputs]:
-    # No element near 0, where ReLU has a kink and central differences are wrong.
-    magnitude = rng.uniform(0.1, 2.0, (5, 3))
-    return {"input": magnitude * rng.choice([-1.0, 1.0], (5, 3))}, {}
-
-
-def _linear(rng: np.random.Generator) -> tuple[Inputs, Inputs]:
-    shapes = {"input": (5, 3), "weight": (2, 3), "bias": (2,)}
-    return {name: rng.standard_normal(shape) for name, shape in shapes.items()}, {}
-
-
-def _regression(rng: np.random.Generator) -> tuple[Inputs, Inputs]:
-    return {"input": rng.standard_normal((5, 3))}, {"target": rng.standard_normal((5, 3))}
-
-
-def _binary(rng: np.random.Generator) -> tuple[Inputs, Inputs]:
-    return {"input": rng.standard_normal((5, 3))}, {"target": rng.uniform(0.0, 1.0, (5, 3))}
-
-
-def _classes(rng: np.random.Generator) -> tuple[Inputs, Inputs]:
-    return {"input": rng.standard_normal((5, 3))}, {"target": np.array([0, 2, 1, 1, 0])}
-
-
-# operator -> (what is differentiated, in the order of the backward pass; what is held fixed)
-CASES: dict[str, Callable[[np.random.Generator], tuple[Inputs, Inputs]]] = {
-    "linear": _linear,
-    "identity": _elementwise,
-    "sigmoid": _elementwise,
-    "tanh": _elementwise,
-    "relu": _elementwise,
-    "leaky_relu": _elementwise,
-    "mse_loss": _regression,
-    "half_mse_loss": _regression,
-    "binary_cross_entropy_with_logits": _binary,
-    "cross_entropy": _classes,
-}
-
-
 def operators() -> list[str]:
-    """Return the names of all operators of `bpref.functional` that have a backward pass.
+    """Return the names of all operators of `bpref.functional`.
 
     Returns
     -------
@@ -92,8 +53,7 @@ def operators() -> list[str]:
     >>> "linear" in operators()
     True
     """
-    suffix = "_backward"
-    return [n.removesuffix(suffix) for n in functional.__all__ if n.endswith(suffix)]
+    return list(OPERATORS)
 
 
 def check_operator(name: str) -> Check:
@@ -108,23 +68,34 @@ def check_operator(name: str) -> Check:
     -------
     Check
     """
-    if name not in CASES:
-        return Check(name, False, "has no case in bpref.selftest.CASES")
-    op, backward = getattr(functional, name), getattr(functional, f"{name}_backward")
-    rng = np.random.default_rng(0)
-    inputs, fixed = CASES[name](rng)
-    output, cache = op(**inputs, **fixed)
+    operator = OPERATORS[name]
+    sample = _sample_with_elements(operator)
+    output, cache = operator.forward(**operator.arguments(sample))
     # Any weighting of the outputs makes one number of them; its gradient is the weighting.
-    grad_output = rng.standard_normal(np.shape(output))
-    grads = backward(grad_output if grad_output.ndim else float(grad_output), cache)
-    gradients = dict(zip(inputs, grads if isinstance(grads, tuple) else (grads,), strict=True))
+    rng = np.random.default_rng(0)
+    outputs = output if isinstance(output, tuple) else (output,)
+    weights = tuple(np.asarray(rng.standard_normal(np.shape(o))) for o in outputs)
+    grad_output = weights if isinstance(output, tuple) else weights[0]
+    backward = getattr(functional, f"{name}_backward")
+    gradients = operator.named_gradients(backward(grad_output, cache), sample)
 
     def weighted_sum(**inputs: np.ndarray) -> Any:
-        return np.sum(grad_output * op(**inputs, **fixed)[0])
+        output, _ = operator.forward(**operator.arguments(Sample(inputs, sample.options)))
+        outputs = output if isinstance(output, tuple) else (output,)
+        return sum(np.sum(w * o) for w, o in zip(weights, outputs, strict=True))
 
-    report = check_gradients(weighted_sum, inputs, gradients)
+    report = check_gradients(weighted_sum, sample.inputs, gradients)
     detail = f"{report.checked} derivatives agree with central differences"
     return Check(name, report.ok, detail if report.ok else str(report).replace("\n", "; "))
+
+
+def _sample_with_elements(operator: Operator) -> Sample:
+    """Return the first drawn sample whose inputs all have at least two elements."""
+    draw = RandomDraw(np.random.default_rng(0))
+    while True:
+        sample = operator.sample(draw)
+        if all(x.size > 1 for x in sample.inputs.values()):
+            return sample
 
 
 def check_training_step() -> Check:

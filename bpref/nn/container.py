@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bpref.nn.activation import Identity, LeakyReLU, ReLU, Sigmoid, Tanh
+from bpref.nn.activation import (
+    ELU,
+    GELU,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
+)
 from bpref.nn.linear import Linear
 from bpref.nn.module import Module
 from bpref.nn.parameter import flatten
@@ -20,6 +30,10 @@ ACTIVATIONS: dict[str, type[Module]] = {
     "tanh": Tanh,
     "relu": ReLU,
     "leaky_relu": LeakyReLU,
+    "elu": ELU,
+    "gelu": GELU,
+    "silu": SiLU,
+    "softplus": Softplus,
 }
 
 
@@ -101,7 +115,8 @@ class MLP(Sequential):
     ----------
     sizes : sequence of int
         [d, H, …, m]: at least the input and the output size.
-    activation : {"relu", "tanh", "sigmoid", "leaky_relu", "identity"}
+    activation : str, default "relu"
+        "relu", "tanh", "sigmoid", "leaky_relu", "elu", "gelu", "silu", "softplus" or "identity".
     generator : numpy.random.Generator, optional
         Where the initial values come from; unseeded without one.
     dtype : float32 or float64, default float64

@@ -1,6 +1,8 @@
-"""The linear layer as a module."""
+"""The linear and the bilinear layer as modules."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -87,3 +89,86 @@ class Linear(Module):
 
 
 # --8<-- [end:Linear]
+
+
+# --8<-- [start:Bilinear]
+class Bilinear(Module):
+    """y_k = Σ_ij x_i W_kij z_j + b_k, with `torch.nn.Bilinear`'s layout and initial values.
+
+    Parameters
+    ----------
+    in1_features, in2_features, out_features : int
+        d, e and m, each at least 1.
+    bias : bool, default True
+        Whether there is a b.
+    generator : numpy.random.Generator, optional
+        Where the initial values come from; unseeded without one.
+    dtype : float32 or float64, default float64
+        PyTorch's default is float32.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (m, d, e)
+        Initially uniform between −1/√d and 1/√d, as is the bias.
+    bias : Parameter, shape (m,), or None
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong kind, or a size is below 1.
+
+    Examples
+    --------
+    >>> layer = Bilinear(3, 4, 2, generator=np.random.default_rng(0))
+    >>> layer(np.ones((5, 3)), np.ones((5, 4))).shape
+    (5, 2)
+    >>> grad_input1, grad_input2 = layer.backward(np.ones((5, 2)))
+    >>> grad_input1.shape, grad_input2.shape, layer.bias.grad
+    ((5, 3), (5, 4), array([5., 5.]))
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        generator: np.random.Generator | None = None,
+        dtype: DTypeLike = np.float64,
+    ) -> None:
+        self.in1_features = _check.positive_int("in1_features", in1_features)
+        self.in2_features = _check.positive_int("in2_features", in2_features)
+        self.out_features = _check.positive_int("out_features", out_features)
+        rng, dtype = _check.generator(generator), _check.float_dtype(dtype)
+        bound = 1 / math.sqrt(self.in1_features)
+        weight = np.empty((self.out_features, self.in1_features, self.in2_features), dtype)
+        self.weight = Parameter(init.uniform_(weight, -bound, bound, rng))
+        self.bias = None
+        if bias:
+            offset = np.empty(self.out_features, dtype)
+            self.bias = Parameter(init.uniform_(offset, -bound, bound, rng))
+
+    def forward(self, input1: np.ndarray, input2: np.ndarray) -> np.ndarray:
+        """Return Y, shape (..., m), for X of shape (..., d) and Z of shape (..., e)."""
+        bias = None if self.bias is None else self.bias.data
+        output, self._cache = F.bilinear(input1, input2, self.weight.data, bias)
+        return output
+
+    def backward(self, grad_output: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Add to weight.grad and bias.grad; return ∂J/∂X and ∂J/∂Z."""
+        gradients = F.bilinear_backward(grad_output, self._take_cache())
+        grad_input1, grad_input2, grad_weight, grad_bias = gradients
+        self.weight.accumulate(grad_weight)
+        if self.bias is not None and grad_bias is not None:
+            self.bias.accumulate(grad_bias)
+        return grad_input1, grad_input2
+
+    def __repr__(self) -> str:
+        return (
+            f"Bilinear(in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None})"
+        )
+
+
+# --8<-- [end:Bilinear]

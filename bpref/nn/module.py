@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from bpref import _check
-from bpref.nn.parameter import Buffer, Parameter, flat_vectors
+from bpref.nn.parameter import Buffer, Parameter, flat_vectors, structure_changed
 
 
 class Module:
@@ -42,13 +42,15 @@ class Module:
     _cache: Any = None
     training: bool = True  # dropout and batch normalisation behave differently in `eval` mode
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         """Return the output and keep the cache.
 
         Parameters
         ----------
-        input : ndarray
-            The batch.
+        *inputs : ndarray
+            The batch; most modules take one array.
+        **options
+            What a module takes by name, such as a mask.
 
         Returns
         -------
@@ -81,6 +83,8 @@ class Module:
         if replaces and not (value is None or isinstance(value, Parameter)):
             came = type(value).__name__
             raise TypeError(f"{name}: expected a Parameter, got {came}; write to {name}.data")
+        if replaces or isinstance(value, (Parameter, Module)):
+            structure_changed()
         super().__setattr__(name, value)
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
@@ -239,7 +243,7 @@ class Module:
 
 
 def _as_array(key: str, value: Any, own: np.ndarray) -> np.ndarray:
-    """Return a NumPy array that fits, from an array or a PyTorch tensor, without importing torch."""
+    """Return an array that fits, from an array or a PyTorch tensor, without importing torch."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
     name = f"state_dict[{key!r}]"

@@ -9,6 +9,23 @@ import numpy as np
 
 from bpref import _check
 
+_structure_version = 0
+
+
+def structure_version() -> int:
+    """Return a number that grows whenever a parameter of any module is replaced or moved.
+
+    What holds on to the arrays of a model (`TrainingStep`) asks for it to know that they are
+    still the model's.
+    """
+    return _structure_version
+
+
+def structure_changed() -> None:
+    """Make `structure_version` grow."""
+    global _structure_version
+    _structure_version += 1
+
 
 class Parameter:
     """An array to be learned, with a gradient of the same shape.
@@ -191,6 +208,7 @@ def flatten(parameters: Iterable[Parameter]) -> None:
         p._grad = grad[place].reshape(p.shape)
         p._flat = (data, grad, start)
         start += p.size
+    structure_changed()
 
 
 # --8<-- [end:flatten]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from bpref import functional as F
+from bpref.fast import activation as fast
 from bpref.ops.operator import Cost, Draw, Operator, Sample
 
 
@@ -18,12 +21,35 @@ def _leaky_relu(draw: Draw) -> Sample:
     return Sample(inputs, {"negative_slope": draw.choice((0.01, 0.3, -1.0))})
 
 
+def _elu(draw: Draw) -> Sample:
+    inputs = {"input": draw.away_from(*draw.shape())}
+    return Sample(inputs, {"alpha": draw.choice((1.0, 0.3, -1.0))})
+
+
+def _gelu(draw: Draw) -> Sample:
+    values = draw.normal(*draw.shape())
+    if draw.values != "extreme":
+        values = np.maximum(values, -3)  # further down PyTorch's 1 + erf loses its digits
+    inputs = {"input": np.asarray(values, draw.dtype)}
+    return Sample(inputs, {"approximate": draw.choice(("none", "tanh"))})
+
+
+def _softplus(draw: Draw) -> Sample:
+    inputs = {"input": draw.away_from(*draw.shape(), kinks=(2.5,))}  # 5 / 2
+    options = draw.choice(({}, {"beta": 2.0, "threshold": 5.0}, {"beta": -0.5}))
+    return Sample(inputs, options)
+
+
 def _benchmark(draw: Draw) -> Sample:
     return Sample({"input": draw.normal(128, 1024)})
 
 
 def _sizes(input: Any, **options: Any) -> dict[str, int]:
     return {"n": input.size}
+
+
+def _gelu_sizes(input: Any, approximate: str = "none") -> dict[str, int]:
+    return {"n": input.size, "tanh": int(approximate == "tanh")}
 
 
 def _activation(
@@ -34,7 +60,9 @@ def _activation(
     *,
     torch: str,
     sample: Callable[[Draw], Sample] = _elementwise,
+    sizes: Callable[..., dict[str, int]] = _sizes,
     reference: Callable[..., Any] | None = None,
+    fast: tuple[Callable[..., Any], Callable[..., Any]] | None = None,
 ) -> Operator:
     """Return the entry of an elementwise function of one argument."""
     return Operator(
@@ -47,11 +75,12 @@ def _activation(
         formula=formula,
         rules={"input": rule},
         shapes={"input": "any", "output": "as input"},
-        sizes=_sizes,
+        sizes=sizes,
         cost=cost,
         torch=torch,
         reference=reference,
         benchmark=_benchmark,
+        fast=fast,
     )
 
 
@@ -92,5 +121,39 @@ OPERATORS = [
         Cost(forward="n", backward="n", stored="n"),
         torch="nn.functional.leaky_relu",
         sample=_leaky_relu,
+    ),
+    _activation(
+        "elu",
+        r"h = \begin{cases} a & a > 0 \\ \alpha\,(e^a - 1) & a \le 0 \end{cases}",
+        r"\bar h \odot \begin{cases} 1 & a > 0 \\ \alpha\, e^a & a \le 0 \end{cases}",
+        Cost(forward="n", backward="2*n", stored="n"),
+        torch="nn.functional.elu",
+        sample=_elu,
+    ),
+    _activation(
+        "gelu",
+        r"h = a\, \Phi(a)",
+        r"\bar h \odot (\Phi(a) + a\, \Phi'(a))",
+        Cost(forward="n + 4*n*tanh", backward="3*n + 5*n*tanh", stored="2*n"),
+        torch="nn.functional.gelu",
+        sample=_gelu,
+        sizes=_gelu_sizes,
+        fast=(fast.gelu, fast.gelu_backward),
+    ),
+    _activation(
+        "silu",
+        r"h = a\, \sigma(a)",
+        r"\bar h \odot (\sigma(a) + a\, \sigma(a) (1 - \sigma(a)))",
+        Cost(forward="n", backward="3*n", stored="2*n"),
+        torch="nn.functional.silu",
+    ),
+    _activation(
+        "softplus",
+        r"h = \tfrac{1}{\beta} \log(1 + e^{\beta a})",
+        r"\bar h \odot \sigma(\beta a)",
+        Cost(forward="n", backward="n", stored="n"),
+        torch="nn.functional.softplus",
+        sample=_softplus,
+        fast=(fast.softplus, fast.softplus_backward),
     ),
 ]

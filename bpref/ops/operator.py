@@ -49,6 +49,7 @@ class Draw:
     def __init__(self, dtype: Any = np.float64, values: str = "smooth") -> None:
         self.dtype = np.dtype(dtype)
         self.values = values
+        self.generators = 0
 
     def integer(self, low: int, high: int) -> int:
         """Return an integer from low to high, both included."""
@@ -71,8 +72,9 @@ class Draw:
         return tuple(self.integer(0, 3) for _ in range(self.integer(0, max_axes)))
 
     def generator(self) -> np.random.Generator:
-        """Return a generator with a drawn seed."""
-        return np.random.default_rng(self.integer(0, 2**16))
+        """Return a generator with a drawn seed; a second one with that seed gives other numbers."""
+        self.generators += 1
+        return np.random.default_rng((self.generators, self.integer(0, 2**16)))
 
     def normal(self, *shape: int) -> Array:
         """Return normal values, cut off at 4; kinks do not matter for them."""
@@ -175,7 +177,7 @@ class Operator:
         ``reference(torch, **arguments) -> tensor`` where the counterpart has another signature
         or does not exist. It gets the module, so that nothing here imports it.
     parameters : tuple of str
-        Inputs that are parameters, so not stored activations.
+        Arguments that are parameters, learned or frozen, so not stored activations.
     variadic : str
         The name of the one list argument that takes all inputs, as in ``concat(tensors)``.
     benchmark : callable, optional
@@ -213,6 +215,7 @@ class Operator:
         Parameters
         ----------
         sample : Sample
+            Drawn by ``operator.sample``.
 
         Returns
         -------
@@ -231,6 +234,7 @@ class Operator:
         gradients : ndarray, tuple or list
             What backward returned.
         sample : Sample
+            The arguments of the call.
 
         Returns
         -------

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from bpref import _check
-from bpref.nn.parameter import Parameter, flat_vectors
+from bpref.nn.parameter import Parameter
+from bpref.optim.optimizer import Optimizer, State, buffer
 
 
 # --8<-- [start:SGD]
-class SGD:
+class SGD(Optimizer):
     """Stochastic gradient descent with momentum, as `torch.optim.SGD`.
 
     With g = ∂J/∂θ + weight_decay · θ, a step is v ← momentum · v + (1 − dampening) · g (in the
@@ -51,6 +52,9 @@ class SGD:
     array([0.8])
     """
 
+    options = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
+    buffers = ("momentum_buffer",)
+
     def __init__(
         self,
         params: Iterable[Parameter],
@@ -60,8 +64,7 @@ class SGD:
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        self.params = _check_parameters(params)
-        self.lr = _check.real("lr", lr, minimum=0.0)
+        super().__init__(params, lr)
         self.momentum = _check.real("momentum", momentum, minimum=0.0)
         self.dampening = _check.real("dampening", dampening)
         self.weight_decay = _check.real("weight_decay", weight_decay, minimum=0.0)
@@ -73,66 +76,16 @@ class SGD:
             )
         self._velocity: list[np.ndarray] = []
 
-    def step(self) -> None:
-        """Change every parameter once, in place."""
-        first = not self._velocity
-        if first:
-            self._velocity = _zeros_like(self.params)
-        flat = flat_vectors(self.params)
-        if flat is not None:  # all parameters at once
-            self._update(*flat, self._velocity[-1], first)
-        else:
-            for p, velocity in zip(self.params, self._velocity, strict=False):
-                self._update(p.data, p.grad, velocity, first)
-
-    def _update(
-        self, data: np.ndarray, grad: np.ndarray, velocity: np.ndarray, first: bool
-    ) -> None:
+    def direction(self, data: np.ndarray, grad: np.ndarray, state: State) -> np.ndarray:
         if self.weight_decay:
             grad = grad + self.weight_decay * data
-        if self.momentum:
-            velocity *= self.momentum
-            velocity += grad if first else (1 - self.dampening) * grad
-            grad = grad + self.momentum * velocity if self.nesterov else velocity
-        data -= self.lr * grad
-
-    def zero_grad(self) -> None:
-        """Set every gradient to zero."""
-        flat = flat_vectors(self.params)
-        if flat is not None:
-            flat[1].fill(0.0)
-            return
-        for p in self.params:
-            p.zero_grad()
+        if not self.momentum:
+            return grad
+        first = "momentum_buffer" not in state
+        velocity = buffer(state, "momentum_buffer", data)
+        velocity *= self.momentum
+        velocity += grad if first else (1 - self.dampening) * grad
+        return grad + self.momentum * velocity if self.nesterov else velocity
 
 
 # --8<-- [end:SGD]
-
-
-def _zeros_like(params: list[Parameter]) -> list[np.ndarray]:
-    """Return an array per parameter and, last, the one vector that they are views of."""
-    if len({p.dtype for p in params}) > 1:
-        return [np.zeros_like(p.data) for p in params]
-    vector = np.zeros(sum(p.size for p in params), params[0].dtype)
-    views, start = [], 0
-    for p in params:
-        views.append(vector[start : start + p.size].reshape(p.shape))
-        start += p.size
-    return [*views, vector]
-
-
-def _check_parameters(params: Iterable[Parameter]) -> list[Parameter]:
-    hint = "; pass model.parameters()"
-    if not isinstance(params, Iterable):
-        came = type(params).__name__
-        raise TypeError(f"params: expected an iterable of parameters, got {came}{hint}")
-    result = list(params)
-    for index, p in enumerate(result):
-        if not isinstance(p, Parameter):
-            came = type(p).__name__
-            raise TypeError(f"params[{index}]: expected a bpref.nn.Parameter, got {came}{hint}")
-    if not result:
-        raise ValueError("params: expected at least one parameter, got none")
-    if len({id(p) for p in result}) < len(result):
-        raise ValueError("params: expected each parameter once, got one of them twice")
-    return result

@@ -66,7 +66,9 @@ def run_torch(operator: Operator, sample: Sample, grads: Any) -> tuple[Any, dict
         for part in operator.torch.split("."):
             function = getattr(function, part)
         expected = function(**arguments)
-    total = sum((e * to_torch(g)).sum() for e, g in zip(tuples(expected), tuples(grads), strict=True))
+    total = sum(
+        (e * to_torch(g)).sum() for e, g in zip(tuples(expected), tuples(grads), strict=True)
+    )
     found = torch.autograd.grad(total, list(inputs.values()), allow_unused=True)
     gradients = {
         name: torch.zeros_like(x) if g is None else g

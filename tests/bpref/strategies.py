@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from bpref.gradcheck import check_gradients
 
-# The same examples in every run, so that a failure is never a matter of luck.
-quick = settings(deadline=None, max_examples=40, derandomize=True)
+# Mutation testing runs every test thousands of times: fewer examples, no search for smaller ones.
+HASTY = bool(os.environ.get("BPREF_HASTY"))
+PHASES = (Phase.explicit, Phase.generate) if HASTY else tuple(Phase)
+
+
+def examples(count: int) -> settings:
+    """The same examples in every run, so that a failure is never a matter of luck."""
+    count = min(count, 10) if HASTY else count
+    return settings(deadline=None, max_examples=count, derandomize=True, phases=PHASES)
+
+
+quick = examples(40)
 
 batch = st.sampled_from([0, 1, 2, 3, 7])  # batch size 0 and 1 included
 features = st.integers(1, 5)

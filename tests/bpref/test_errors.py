@@ -19,9 +19,9 @@ X32 = X.astype(np.float32)
 INTS = X.astype(int)
 
 
-def backward(op, *arguments):
+def backward(op, *arguments, **options):
     """Return op's backward function with the cache of one forward pass."""
-    _, cache = op(*arguments)
+    _, cache = op(*arguments, **options)
     return lambda grad_output: getattr(F, op.__name__ + "_backward")(grad_output, cache)
 
 
@@ -172,7 +172,7 @@ CASES = {
                 "target: expected shape (4, 1), got (4,)",
             ),
             "reduction": (
-                lambda op=op: op(X, Y, "average"),
+                lambda op=op: op(X, Y, reduction="average"),
                 ValueError,
                 "reduction: expected one of ('none', 'mean', 'sum'), got 'average'",
             ),
@@ -189,7 +189,7 @@ CASES = {
         "input: expected shape (N, ...), got ()",
     ),
     "half mse grad": (
-        lambda: backward(F.half_mse_loss, X, Y, "none")(X),
+        lambda: backward(F.half_mse_loss, X, Y, reduction="none")(X),
         ValueError,
         "grad_output: expected shape (4,), got (4, 3)",
     ),
@@ -220,18 +220,18 @@ CASES = {
     ),
     "ce one-hot": (
         lambda: F.cross_entropy(X, INTS),
-        ValueError,
-        "target: expected shape (4,), got (4, 3)",
+        TypeError,
+        "target: expected dtype float32 or float64, got int64",
     ),
     "ce label too large": (
         lambda: F.cross_entropy(X, np.array([0, 1, 3, 2])),
         ValueError,
-        "target: expected labels from 0 to 2, got 3 at index 2",
+        "target: expected labels from 0 to 2, got 3 at index (2,)",
     ),
     "ce negative label": (
         lambda: F.cross_entropy(X, np.array([0, -1, 2, -100])),
         ValueError,
-        "target: expected labels from 0 to 2, got -1 at index 1",
+        "target: expected labels from 0 to 2, got -1 at index (1,)",
     ),
     "ce int input": (
         lambda: F.cross_entropy(INTS, LABELS),
@@ -241,20 +241,20 @@ CASES = {
     "ce vector input": (
         lambda: F.cross_entropy(B, LABELS),
         ValueError,
-        "input: expected shape (N, C), got (2,)",
+        "target: expected shape (), got (4,)",
     ),
     "ce no class": (
         lambda: F.cross_entropy(np.zeros((4, 0)), LABELS),
         ValueError,
-        "input: expected shape (N, C) with C at least 1, got (4, 0)",
+        "input: expected at least one class, got shape (4, 0)",
     ),
     "ce reduction": (
-        lambda: F.cross_entropy(X, LABELS, None),
+        lambda: F.cross_entropy(X, LABELS, reduction=None),
         ValueError,
         "reduction: expected one of ('none', 'mean', 'sum'), got None",
     ),
     "ce grad": (
-        lambda: backward(F.cross_entropy, X, LABELS, "none")(X),
+        lambda: backward(F.cross_entropy, X, LABELS, reduction="none")(X),
         ValueError,
         "grad_output: expected shape (4,), got (4, 3)",
     ),
@@ -308,7 +308,8 @@ CASES = {
     "MLP activation": (
         lambda: nn.MLP([3, 1], "selu"),
         ValueError,
-        "activation: expected one of ('identity', 'sigmoid', 'tanh', 'relu', 'leaky_relu'), "
+        "activation: expected one of ('identity', 'sigmoid', 'tanh', 'relu', 'leaky_relu', "
+        "'elu', 'gelu', 'silu', 'softplus'), "
         "got 'selu'",
     ),
     "Parameter int": (
@@ -434,8 +435,9 @@ CASES = {
     "init nonlinearity": (
         lambda: init.calculate_gain("gelu"),
         ValueError,
-        "nonlinearity: expected one of ('linear', 'identity', 'sigmoid', 'tanh', 'relu', "
-        "'leaky_relu'), got 'gelu'",
+        "nonlinearity: expected one of ('linear', 'identity', 'sigmoid', 'tanh', 'relu', 'selu', "
+        "'conv1d', 'conv2d', 'conv3d', 'conv_transpose1d', 'conv_transpose2d', "
+        "'conv_transpose3d', 'leaky_relu'), got 'gelu'",
     ),
     "init bounds": (
         lambda: init.uniform_(np.zeros(2), 1.0, 0.0),
@@ -453,16 +455,10 @@ CASES = {
         "generator: expected a numpy.random.Generator, got RandomState",
     ),
     # gradcheck
-    "numerical float32": (
-        lambda: numerical_gradient(np.sum, X32),
-        TypeError,
-        "x: expected dtype float64, got float32; "
-        "central differences need all digits, use .astype(np.float64)",
-    ),
     "numerical int": (
         lambda: numerical_gradient(np.sum, INTS),
         TypeError,
-        "x: expected dtype float64, got int64",
+        "x: expected dtype float32 or float64, got int64",
     ),
     "numerical vector": (
         lambda: numerical_gradient(lambda x: x, X),
@@ -510,14 +506,14 @@ CASES = {
         "gradients['x']: expected shape (2,), got (2, 1)",
     ),
     "check input dtype": (
-        lambda: check(inputs={"x": np.ones(2, np.float32)}),
+        lambda: check(inputs={"x": np.ones(2, np.float16)}),
         TypeError,
-        "inputs['x']: expected dtype float64, got float32",
+        "inputs['x']: expected dtype float32 or float64, got float16",
     ),
     "check gradient dtype": (
         lambda: check(gradients={"x": np.ones(2, np.float32)}),
         TypeError,
-        "gradients['x']: expected dtype float64, got float32",
+        "gradients['x']: expected dtype float64 as of inputs['x'], got float32",
     ),
     "check rtol": (
         lambda: check(rtol=-1.0),

@@ -32,6 +32,20 @@ CASES = {
         F.leaky_relu_backward,
         lambda x: torch.nn.functional.leaky_relu(x, -1.0),
     ),
+    "elu": (F.elu, F.elu_backward, torch.nn.functional.elu),
+    "elu_-0.5": (
+        lambda input: F.elu(input, -0.5),
+        F.elu_backward,
+        lambda x: torch.nn.functional.elu(x, -0.5),
+    ),
+    # gelu is compared below: PyTorch loses digits for a < 0 in 1 + erf and in 1 + tanh.
+    "silu": (F.silu, F.silu_backward, torch.nn.functional.silu),
+    "softplus": (F.softplus, F.softplus_backward, torch.nn.functional.softplus),
+    "softplus_3_100": (
+        lambda input: F.softplus(input, 3.0, 100.0),
+        F.softplus_backward,
+        lambda x: torch.nn.functional.softplus(x, 3.0, 100.0),
+    ),
 }
 every = pytest.mark.parametrize(("op", "backward", "reference"), CASES.values(), ids=CASES)
 
@@ -122,3 +136,88 @@ def test_relu_backward_like_torch_where_nothing_is_finite():
     torch.relu(tensor).backward(torch.from_numpy(grad))
     ours = F.relu_backward(grad, F.relu(input)[1])
     np.testing.assert_array_equal(ours, tensor.grad.numpy())  # no 0 · inf = nan
+
+
+def test_elu_at_zero_takes_alpha():
+    output, cache = F.elu(np.array([0.0, -0.0, 1e-300]), 0.25)
+    np.testing.assert_array_equal(np.signbit(output), [False, True, False])
+    np.testing.assert_array_equal(F.elu_backward(np.ones(3), cache), [0.25, 0.25, 1.0])
+
+
+def test_elu_near_zero_keeps_its_digits():
+    output, _ = F.elu(np.array([-1e-10]))
+    np.testing.assert_allclose(output, [-1e-10 + 5e-21], rtol=1e-15)  # not exp(a) − 1
+
+
+def test_elu_at_infinity():
+    output, cache = F.elu(np.array([-np.inf, np.inf]), 2.0)
+    np.testing.assert_array_equal(output, [-2.0, np.inf])
+    np.testing.assert_array_equal(F.elu_backward(np.ones(2), cache), [0.0, 1.0])
+
+
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_gelu_like_torch(approximate):
+    values = np.linspace(-10, 10, 201)
+    tensor = torch.from_numpy(values.copy()).requires_grad_()
+    expected = torch.nn.functional.gelu(tensor, approximate=approximate)
+    expected.sum().backward()
+    output, cache = F.gelu(values, approximate)
+    np.testing.assert_allclose(output, expected.detach().numpy(), rtol=1e-14, atol=1e-15)
+    gradient = F.gelu_backward(np.ones(201), cache)
+    np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=1e-14, atol=1e-14)
+    assert np.isnan(F.gelu(np.array([np.nan]), approximate)[0]).all()
+
+
+def test_gelu_keeps_its_digits_far_below_zero():
+    output, _ = F.gelu(np.array([-10.0]))
+    np.testing.assert_allclose(output, [-10 * 7.619853024160526e-24], rtol=1e-13)  # Φ(−10)
+    single, _ = F.gelu(np.array([-5.0], np.float32))
+    np.testing.assert_allclose(single, [-5 * 2.866515718791939e-07], rtol=1e-6)  # Φ(−5)
+
+
+def test_gelu_by_hand():
+    output, cache = F.gelu(np.array([1.0]))
+    np.testing.assert_allclose(output, [0.8413447460685429], rtol=1e-15)  # Φ(1)
+    slope = 0.8413447460685429 + 0.24197072451914337  # Φ(1) + 1 · φ(1)
+    np.testing.assert_allclose(F.gelu_backward(np.ones(1), cache), [slope], rtol=1e-15)
+
+
+def test_the_two_forms_of_gelu_differ_a_little():
+    values = np.linspace(-4, 4, 81)
+    difference = np.abs(F.gelu(values)[0] - F.gelu(values, approximate="tanh")[0]).max()
+    assert 1e-4 < difference < 1e-3
+
+
+def test_silu_is_the_input_times_sigmoid():
+    values = np.linspace(-5, 5, 11)
+    np.testing.assert_array_equal(F.silu(values)[0], values * F.sigmoid(values)[0])
+
+
+def test_softplus_becomes_a_line_above_the_threshold():
+    values = np.array([1.5, 1.5 + 1e-9])  # times 2: at the threshold, and above it
+    output, cache = F.softplus(values, beta=2.0, threshold=3.0)
+    np.testing.assert_allclose(output, [np.log(1 + np.exp(3.0)) / 2, values[1]], rtol=1e-15)
+    gradient = F.softplus_backward(np.ones(2), cache)
+    np.testing.assert_allclose(gradient, [1 / (1 + np.exp(-3.0)), 1.0], rtol=1e-15)
+    default, _ = F.softplus(np.array([20.0, 20.5]))
+    assert default[0] > 20.0
+    assert default[1] == 20.5
+
+
+def test_softplus_without_overflow_at_any_threshold():
+    output, cache = F.softplus(np.array([1e4, -1e4], np.float32), threshold=1e9)
+    np.testing.assert_array_equal(output, np.array([1e4, 0.0], np.float32))
+    np.testing.assert_array_equal(F.softplus_backward(np.ones(2, np.float32), cache), [1.0, 0.0])
+
+
+def test_softplus_with_negative_beta_is_a_concave_mirror_image():
+    values = np.linspace(-3, 3, 7)
+    np.testing.assert_allclose(
+        F.softplus(values, beta=-1.0)[0], -F.softplus(-values)[0], rtol=1e-15
+    )
+
+
+def test_the_slope_of_softplus_is_sigmoid():
+    values = np.linspace(-5, 5, 11)
+    _, cache = F.softplus(values)
+    np.testing.assert_array_equal(F.softplus_backward(np.ones(11), cache), F.sigmoid(values)[0])

@@ -34,13 +34,30 @@ def test_it_works_where_torch_is_not_installed():
     assert done.returncode == 0, done.stderr
 
 
+def test_importing_the_package_costs_next_to_nothing():
+    """At most a tenth of NumPy's modules; a time would depend on the machine."""
+    count = "import sys, {}; print(len(sys.modules))"
+    numpy, bpref_too, nothing = (
+        int(run(count.format(names)).stdout) for names in ("numpy", "numpy, bpref", "sys")
+    )
+    assert bpref_too - numpy <= 0.1 * (numpy - nothing)
+
+
+def test_submodules_are_found_when_first_used():
+    done = run("import bpref; bpref.nn.Linear(1, 1); bpref.cost; bpref.graph; bpref.trace")
+    assert done.returncode == 0, done.stderr
+    done = run("import bpref; bpref.nonsense")
+    assert "module 'bpref' has no attribute 'nonsense'" in done.stderr
+
+
 def test_the_submodules_are_found():
     assert {"bpref.functional.loss", "bpref.nn.container", "bpref.optim.sgd"} <= set(NUMPY_ONLY)
 
 
 def test_exports():
-    assert {"functional", "nn", "optim", "init", "gradcheck"} <= set(bpref.__all__)
-    assert bpref.gradcheck.check_gradients.__module__ == "bpref.gradcheck"
+    assert {"functional", "nn", "optim", "init", "gradcheck", "ops"} <= set(bpref.__all__)
+    assert set(bpref.__all__) <= set(dir(bpref))
+    assert bpref.gradcheck.check_gradients.__module__ == "bpref.gradcheck.check"
     for module in (bpref, bpref.functional, bpref.nn, bpref.optim, bpref.init, bpref.gradcheck):
         for name in module.__all__:
             assert hasattr(module, name), f"{module.__name__}.{name}"

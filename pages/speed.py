@@ -1,0 +1,118 @@
+"""The speed page: the measured ratios, with date and machine, and a reason where one is ahead."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pages import words
+
+RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
+FLOORS = {"NumPy matrix products alone"}  # not a contender: it does not train
+
+
+def pages(lang: str) -> dict[str, str]:
+    """Return the page by its name below ``reference/``."""
+    text = words.load("speed")
+    measured = {
+        name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("training_step", "layers", "operators")
+    }
+    head = ["---", f'title: "{text["title"][lang]}"', f'description: "{text["description"][lang]}"']
+    lines = [
+        *head,
+        "---",
+        "",
+        f"# {text['title'][lang]} {{ #speed }}",
+        "",
+        text["intro"][lang].strip(),
+    ]
+    lines += ["", f'!!! note "{text["before"]["title"][lang]}"', "", f"    {text['before'][lang]}"]
+    lines += ["", f"## {text['how']['title'][lang]} {{ #how }}", "", text["how"][lang].strip(), ""]
+    lines += _machine(text, lang, measured["training_step"]["machine"])
+    for name in ("training_step", "layers"):
+        lines += ["", f"## {text[name]['title'][lang]} {{ #{name.replace('_', '-')} }}", ""]
+        lines += [text[name][lang].strip()]
+        for threads, cases in sorted(measured[name]["threads"].items()):
+            label = text["threads"][threads][lang]
+            anchor = f"{name.replace('_', '-')}-{threads}"
+            lines += ["", f"### {label} {{ #{anchor} }}", "", *_table(text, lang, cases)]
+        lines += ["", *_reasons(text, lang, measured[name]["threads"])]
+    lines += ["", f"## {text['operators']['title'][lang]} {{ #operators }}", ""]
+    lines += [text["operators"][lang].strip(), "", *_operators(text, lang, measured["operators"])]
+    lines += ["", f'!!! warning "{text["mistake"]["title"][lang]}"', ""]
+    lines += [f"    {text['mistake'][lang]}", ""]
+    return {"speed.md": "\n".join(lines)}
+
+
+def _machine(text: dict[str, Any], lang: str, machine: dict[str, Any]) -> list[str]:
+    versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
+    fields = {"versions": f"Python {machine['python']}, {versions}", **machine}
+    return [text["machine"][lang].format(**fields)]
+
+
+def _table(text: dict[str, Any], lang: str, cases: dict[str, Any]) -> list[str]:
+    """One row for each contender, one column for each case."""
+    contenders = list(dict.fromkeys(name for rows in cases.values() for name in rows))
+    lines = ['<div class="wide-table" markdown>', ""]
+    lines += ["| " + " | ".join([text["contender"][lang], *cases]) + " |"]
+    lines += ["|---|" + "---:|" * len(cases)]
+    for name in contenders:
+        cells = [_cell(rows.get(name)) for rows in cases.values()]
+        lines.append("| " + " | ".join([_name(text, lang, name), *cells]) + " |")
+    return [*lines, "", "</div>"]
+
+
+def _name(text: dict[str, Any], lang: str, name: str) -> str:
+    return str(text["names"][name][lang]) if name in text["names"] else name
+
+
+def _cell(row: dict[str, float] | None) -> str:
+    if row is None:
+        return "—"
+    digits = 2 if row["x"] < 10 else 1
+    return f"**{row['x']:.{digits}f}** [{row['low']:.{digits}f}–{row['high']:.{digits}f}]"
+
+
+def ahead(cases: dict[str, Any]) -> list[tuple[str, str, float]]:
+    """Return (case, peer, factor) wherever a peer's median is ahead of bpref's best."""
+    found = []
+    for case, rows in cases.items():
+        best = max(row["x"] for name, row in rows.items() if name.startswith("bpref"))
+        for name, row in rows.items():
+            if row["x"] > best and not name.startswith("bpref") and name not in FLOORS:
+                found.append((case, name, row["x"] / best))
+    return found
+
+
+def _reasons(text: dict[str, Any], lang: str, threads: dict[str, Any]) -> list[str]:
+    """Say by how much each peer that is ahead is ahead, and why; a missing reason is an error."""
+    lines = []
+    for count, cases in sorted(threads.items()):
+        for case, peer, factor in ahead(cases):
+            reason = text["why"].get(case.split(",")[0].split(" ")[0])
+            if reason is None:
+                raise KeyError(f"pages/speed.toml: [why] has nothing for {case!r}")
+            fields = {"peer": peer, "case": case, "factor": f"{factor:.2f}"}
+            fields |= {"threads": text["threads"][count][lang], "why": reason[lang]}
+            lines.append("- " + text["ahead"][lang].format(**fields))
+    if not lines:
+        return [text["nobody"][lang]]
+    return [text["ahead_title"][lang], "", *lines]
+
+
+def _operators(text: dict[str, Any], lang: str, measured: dict[str, Any]) -> list[str]:
+    counts = sorted(measured["threads"])
+    columns = [f"{text['threads'][c][lang]}" for c in counts]
+    lines = ['<div class="wide-table" markdown>', ""]
+    lines += ["| " + " | ".join([text["operator"][lang], *columns]) + " |"]
+    lines += ["|---|" + "---:|" * len(counts)]
+    for name in measured["threads"][counts[0]]:
+        cells = []
+        for count in counts:
+            rows = measured["threads"][count][name]
+            best = max((n for n in rows if n.startswith("bpref")), key=lambda n: rows[n]["x"])
+            cells.append(_cell(rows[best]))
+        lines.append("| " + " | ".join([f"`{name}`", *cells]) + " |")
+    return [*lines, "", "</div>"]
