@@ -18,7 +18,6 @@ from bpref.nn.container import MLP, Sequential
 from bpref.nn.conv import Conv1d, Conv2d, ConvTranspose2d
 from bpref.nn.dropout import Dropout
 from bpref.nn.embedding import Embedding, PositionalEncoding
-from bpref.nn.flatten import Flatten
 from bpref.nn.linear import Bilinear, Linear
 from bpref.nn.lora import LoRALinear
 from bpref.nn.loss import (
@@ -41,6 +40,7 @@ from bpref.nn.norm import BatchNorm1d, BatchNorm2d, GroupNorm, LayerNorm, RMSNor
 from bpref.nn.parameter import Buffer, Parameter, flat_vectors, flatten
 from bpref.nn.pooling import AvgPool2d, MaxPool2d
 from bpref.nn.recurrent import GRU, LSTM, RNN
+from bpref.nn.shape import Flatten
 from bpref.nn.training_step import TrainingStep
 from bpref.nn.transformer import Residual, TransformerEncoderLayer
 

@@ -205,6 +205,11 @@ def test_a_kernel_as_large_as_the_image_is_a_linear_layer():
     close(output[:, :, 0, 0], F.linear(x.reshape(2, -1), w.reshape(6, -1), b)[0])
 
 
+def test_a_transposed_convolution_can_leave_a_single_pixel():
+    output, _ = F.conv_transpose2d(np.full((1, 1, 1), 2.0), normal(0, 1, 1, 3, 3), padding=1)
+    np.testing.assert_array_equal(output, 2.0 * normal(0, 1, 1, 3, 3)[0, :, 1:2, 1:2])
+
+
 def test_groups_do_not_meet():
     x, w, b = normal(0, 2, 4, 5, 5), normal(1, 6, 2, 3, 3), normal(2, 6)
     output, _ = F.conv2d(x, w, b, groups=2)

@@ -355,10 +355,15 @@ def test_logits_of_zero_come_back(classes, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_small_probabilities_and_losses_that_cancel_come_back(dtype):
     """p = exp(log p) has |log p| times the rounding error; log(1 + exp(h)) − y h cancels."""
-    model = build(0, [1, 200], [None], [False], dtype)
-    model[0].weight.data = np.linspace(-80.0, 0.0, 200, dtype=dtype)[:, np.newaxis]
-    step = trace_training_step(model, np.ones((1, 1), dtype), [199], loss="cross_entropy")
+    model = build(0, [1, 12], [None], [False], dtype)
+    model[0].weight.data = np.linspace(-70.0, 0.0, 12, dtype=dtype)[:, np.newaxis]
+    x = np.linspace(0.8, 1.1, 40, dtype=dtype)[:, np.newaxis]
+    step = trace_training_step(model, x, [11] * 40, loss="cross_entropy")
     same(step, loads(dumps(step)))
+    step = trace_training_step(model, np.array([[1.7]], dtype), [11], loss="cross_entropy")
+    assert 0 < step["J"] < 1e-3
+    same(step, loads(dumps(step)))
+    model = build(0, [1, 200], [None], [False], dtype)
     model[0].weight.data = np.linspace(100.0, 900.0, 200, dtype=dtype)[:, np.newaxis]
     y = np.full((1, 200), 1 - 1e-6, dtype)
     loss = "binary_cross_entropy_with_logits"
