@@ -48,7 +48,7 @@ def pages(lang: str) -> dict[str, str]:
 
 def _machine(text: dict[str, Any], lang: str, machine: dict[str, Any]) -> list[str]:
     versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
-    fields = {"versions": f"Python {machine['python']}, {versions}", **machine}
+    fields = {**machine, "versions": f"Python {machine['python']}, {versions}"}
     return [text["machine"][lang].format(**fields)]
 
 

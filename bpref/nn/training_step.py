@@ -139,7 +139,7 @@ def _has_program(criterion: Module) -> bool:
     if not isinstance(criterion, (MSELoss, HalfMSELoss, CrossEntropyLoss)):
         return False
     if isinstance(criterion, CrossEntropyLoss) and (
-        criterion.weight is not None or criterion.label_smoothing
+        criterion.weight is not None or criterion.label_smoothing or criterion.ignore_index >= 0
     ):
         return False
     return criterion.reduction != "none"

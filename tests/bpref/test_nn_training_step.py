@@ -135,6 +135,7 @@ def test_other_models_and_losses_run_by_their_modules():
     [
         nn.CrossEntropyLoss(weight=np.array([1.0, 3.0])),
         nn.CrossEntropyLoss(label_smoothing=0.1),
+        nn.CrossEntropyLoss(ignore_index=0),
     ],
 )
 def test_a_cross_entropy_with_options_runs_by_the_modules(criterion):
