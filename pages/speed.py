@@ -53,14 +53,30 @@ def _machine(text: dict[str, Any], lang: str, machine: dict[str, Any]) -> list[s
 
 
 def _table(text: dict[str, Any], lang: str, cases: dict[str, Any]) -> list[str]:
-    """One row for each contender, one column for each case."""
+    """One row for each contender, one column for each case; turned where it gets too wide."""
     contenders = list(dict.fromkeys(name for rows in cases.values() for name in rows))
+    if len(cases) > len(contenders):
+        return _turned(text, lang, cases, contenders)
     lines = ['<div class="wide-table" markdown>', ""]
     lines += ["| " + " | ".join([text["contender"][lang], *cases]) + " |"]
     lines += ["|---|" + "---:|" * len(cases)]
     for name in contenders:
         cells = [_cell(rows.get(name)) for rows in cases.values()]
         lines.append("| " + " | ".join([_name(text, lang, name), *cells]) + " |")
+    return [*lines, "", "</div>"]
+
+
+def _turned(
+    text: dict[str, Any], lang: str, cases: dict[str, Any], contenders: list[str]
+) -> list[str]:
+    """One row for each case, one column for each contender."""
+    names = [_name(text, lang, name) for name in contenders]
+    lines = ['<div class="wide-table" markdown>', ""]
+    lines += ["| " + " | ".join([text["layer"][lang], *names]) + " |"]
+    lines += ["|---|" + "---:|" * len(names)]
+    for case, rows in cases.items():
+        cells = [_cell(rows.get(name)) for name in contenders]
+        lines.append("| " + " | ".join([case, *cells]) + " |")
     return [*lines, "", "</div>"]
 
 

@@ -13,6 +13,7 @@ function mark() {
 
 mark();
 document.fonts.ready.then(mark);
+addEventListener("load", mark); // by then the theme has wrapped the tables
 addEventListener("resize", mark);
 
 // Material wraps every copy button in a nameless <nav>; a page with ten of them has ten landmarks.
