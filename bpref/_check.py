@@ -484,6 +484,21 @@ def index(name: str, value: Any, classes: int) -> int:
     return number
 
 
+def text(name: str, value: Any) -> str:
+    """Return `value` when it is a string that prints.
+
+    Examples
+    --------
+    >>> text("label", "loss")
+    'loss'
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected a str, got {type(value).__name__}")
+    if not value.isprintable():
+        raise ValueError(f"{name}: expected text that prints, got {value!r}")
+    return value
+
+
 def not_text(**arguments: Any) -> None:
     """Refuse a string where weights belong: a reduction that was passed by position.
 
