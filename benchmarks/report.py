@@ -10,17 +10,25 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 RESULTS = Path(__file__).resolve().parent / "results"
 PACKAGES = ("numpy", "torch", "jax", "autograd", "tinygrad", "scikit-learn", "micrograd")
 
 
 def one_process_with(threads: int) -> None:
-    """Check that this process was started with so many threads; set PyTorch's."""
+    """Check that this process was started with so many threads; set PyTorch's; warm the allocator.
+
+    glibc gives freed memory back to the system at once, and pays for it again in the next step,
+    until an array of some size has been freed. That it would happen to some contenders and not to
+    others says nothing about them, and any longer training has it behind it.
+    """
     if os.environ.get("OPENBLAS_NUM_THREADS") != str(threads):
         raise RuntimeError("start with python -m benchmarks, which sets the number of threads")
     import torch
 
     torch.set_num_threads(threads)
+    np.empty(2**24, np.uint8)  # freed at once; not touched, so it costs no memory
 
 
 def machine() -> dict[str, Any]:

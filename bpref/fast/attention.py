@@ -1,14 +1,16 @@
-"""Attention, one element of the batch after the other, so that its scores stay in the cache.
+"""Attention, one head after the other, so that its scores stay in the cache.
 
-Same arguments and results as in `bpref.functional`. The scores are kept transposed, places first,
-for NumPy finds a maximum or a sum over the first axis faster than over the last, and the division
-of the softmax is moved behind the product with the values, where there is less to divide.
-Dropout and masks to be added are left to the clear pair.
+Same arguments and results as in `bpref.functional`, with fewer passes over the scores. Their
+maximum is subtracted only where exp could overflow without it, or some are masked. The division by
+the sum of the exponentials follows behind the product with the values, where there is less to
+divide. Dropout, masks to be added and a single place are left to the clear pair.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ import numpy as np
 from bpref import _check
 from bpref import functional as F
 from bpref.functional.attention import join_heads, merge_masks, split_heads
+
+SMALL_SCORE = 30.0  # exp(±30) and its products are far from the limits of float32
 
 
 def scaled_dot_product_attention(
@@ -39,7 +43,8 @@ def scaled_dot_product_attention(
     q, k, v, mask, dropout_p, scale = _check.attention_arguments(
         query, key, value, attn_mask, dropout_p, is_causal, scale
     )
-    if dropout_p > 0.0 or (mask is not None and mask.dtype != bool):
+    only_one = k.shape[-2] == 1  # its weight is 1 and its gradient 0, exactly
+    if dropout_p > 0.0 or only_one or (mask is not None and mask.dtype != bool):
         output, cache = F.scaled_dot_product_attention(
             q, k, v, attn_mask, dropout_p, is_causal, scale, generator
         )
@@ -161,48 +166,73 @@ def _attend(
     """Return Y, and what the backward pass needs, for arrays (N, H, places, features)."""
     batch, num_heads, length, _ = query.shape
     places, features = value.shape[2:]
-    exponentials = np.empty((batch, num_heads, places, length), query.dtype)
+    scaled = query * scale
+    exponentials = np.empty((batch, num_heads, length, places), query.dtype)
     totals = np.empty((batch, num_heads, length, 1), query.dtype)
-    # In memory (N, L, H, V), so that the heads of one place lie side by side.
-    output = np.empty((batch, length, num_heads, features), query.dtype).swapaxes(1, 2)
-    for n in range(batch):
-        weights = exponentials[n]
-        np.matmul(key[n], (query[n] * scale).swapaxes(1, 2), out=weights)
-        if mask is not None:
-            np.copyto(weights, -np.inf, where=~mask[n].swapaxes(1, 2))
-        largest = weights.max(axis=1, keepdims=True)
-        largest[largest == -np.inf] = 0.0
-        weights -= largest
+    output = np.empty((batch, num_heads, length, features), query.dtype)
+    ones = np.ones((places, 1), query.dtype)
+    is_small = mask is None and _largest_score(scaled, key) <= SMALL_SCORE
+    none = repeat(repeat(None))
+    arrays = (scaled, key, value, none if mask is None else ~mask, exponentials, totals, output)
+    for q, k, v, masked, weights, total, y in _heads(*arrays):
+        np.dot(q, k.T, out=weights)
+        if masked is not None:
+            np.copyto(weights, -np.inf, where=masked)
+        if not is_small:
+            largest = weights.max(axis=1, keepdims=True)
+            largest[largest == -np.inf] = 0.0
+            weights -= largest
         np.exp(weights, out=weights)
-        total = weights.sum(axis=1)[:, :, None]
-        total[total == 0.0] = 1.0
-        totals[n] = total
-        np.matmul(weights.swapaxes(1, 2), value[n], out=output[n])
-        output[n] /= total
-    return output, (query, key, value, scale, exponentials, totals)
+        np.dot(weights, ones, out=total)
+        if masked is not None:
+            total[total == 0.0] = 1.0  # of a query that may attend to nothing
+        np.dot(weights, v, out=y)
+    output /= totals
+    kept = (scaled, key, value, scale, exponentials, totals)
+    return output, (*kept, output if mask is None else None)
+
+
+def _largest_score(query: np.ndarray, key: np.ndarray) -> float:
+    """Return a bound of all |q·k|: the longest query times the longest key."""
+    ones = np.ones(query.shape[-1], query.dtype)
+    longest = [float((np.square(array) @ ones).max(initial=0.0)) for array in (query, key)]
+    return math.sqrt(longest[0]) * math.sqrt(longest[1])
 
 
 def _attend_backward(
     grad_output: np.ndarray, kept: tuple[Any, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients for query, key and value."""
-    query, key, value, scale, exponentials, totals = kept
-    grad_query, grad_key, grad_value = (
-        np.empty(a.swapaxes(1, 2).shape, a.dtype).swapaxes(1, 2) for a in (query, key, value)
-    )
-    scores, products = np.empty((2, *exponentials.shape[1:]), query.dtype)
-    for n in range(len(query)):
-        weights = exponentials[n]
-        grad = grad_output[n] / totals[n]
-        np.matmul(weights, grad, out=grad_value[n])
-        np.matmul(value[n], grad.swapaxes(1, 2), out=scores)
-        np.multiply(scores, weights, out=products)
-        scores -= products.sum(axis=1, keepdims=True) / totals[n].swapaxes(1, 2)
-        scores *= weights
-        np.matmul(scores.swapaxes(1, 2), key[n], out=grad_query[n])
-        grad_query[n] *= scale
-        np.matmul(scores, query[n] * scale, out=grad_key[n])
+    scaled, key, value, scale, exponentials, totals, output = kept
+    grad_query, grad_key, grad_value = (np.empty(a.shape, a.dtype) for a in (scaled, key, value))
+    divided = grad_output / totals
+    # The row sums of P ⊙ ∂J/∂P are those of Y ⊙ ∂J/∂Y, a smaller array. Behind a mask, where one
+    # place may have all the weight, only the former cancel to a gradient of exactly 0.
+    sums: Any = repeat(repeat(None))
+    if output is not None:
+        sums = (divided * output) @ np.ones((output.shape[3], 1), output.dtype)
+    grad_scores = np.empty(exponentials.shape[2:], scaled.dtype)
+    arrays = (scaled, key, value, exponentials, totals, divided)
+    results = (grad_query, grad_key, grad_value)
+    for q, k, v, weights, total, grad, grad_q, grad_k, grad_v, row_sums in _heads(
+        *arrays, *results, sums
+    ):
+        np.dot(weights.T, grad, out=grad_v)
+        np.dot(grad, v.T, out=grad_scores)
+        if row_sums is None:
+            row_sums = np.vecdot(grad_scores, weights)[:, None] / total
+        grad_scores -= row_sums
+        grad_scores *= weights
+        np.dot(grad_scores, k, out=grad_q)
+        np.dot(grad_scores.T, q, out=grad_k)
+    grad_query *= scale
     return grad_query, grad_key, grad_value
+
+
+def _heads(*arrays: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the matrices of every head of every element of the batch, from all arrays alike."""
+    for of_one_element in zip(*arrays, strict=False):  # one of them may be endless
+        yield from zip(*of_one_element, strict=False)
 
 
 def _linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
@@ -227,5 +257,5 @@ def attention_weights(cache: tuple[Any, ...]) -> np.ndarray:
     clear, kept, _ = cache[-1]
     if clear is not None:
         return clear[5]
-    exponentials, totals = kept[-2:]
-    return exponentials.swapaxes(2, 3) / totals
+    exponentials, totals = kept[4:6]
+    return exponentials / totals

@@ -49,7 +49,7 @@ def _sizes(input: Any, **options: Any) -> dict[str, int]:
 
 
 def _gelu_sizes(input: Any, approximate: str = "none") -> dict[str, int]:
-    return {"n": input.size, "tanh": int(approximate == "tanh")}
+    return {"n": input.size, "t": int(approximate == "tanh")}
 
 
 def _activation(
@@ -134,7 +134,7 @@ OPERATORS = [
         "gelu",
         r"h = a\, \Phi(a)",
         r"\bar h \odot (\Phi(a) + a\, \Phi'(a))",
-        Cost(forward="n + 4*n*tanh", backward="3*n + 5*n*tanh", stored="2*n"),
+        Cost(forward="n + 4*t*n", backward="3*n + 5*t*n", stored="2*n"),
         torch="nn.functional.gelu",
         sample=_gelu,
         sizes=_gelu_sizes,

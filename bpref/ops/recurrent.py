@@ -82,7 +82,7 @@ def _sizes(
     cuts = 0 if truncation is None else (T - 1) // truncation
     tanh = int(nonlinearity != "relu")
     # K is the number of steps whose gradient goes on to the step before.
-    return {"T": T, "N": N, "D": D, "H": h_0.shape[1], "K": T - cuts, "tanh": tanh}
+    return {"T": T, "N": N, "D": D, "H": h_0.shape[1], "K": T - cuts, "t": tanh}
 
 
 def _reference(module: str) -> Callable[..., Any]:
@@ -182,7 +182,7 @@ OPERATORS = [
         sizes=_sizes,
         cost=Cost(
             forward="T*N*H*(D + H)",
-            backward="T*N*H*(2*D + H) + K*N*H*H + 2*tanh*T*N*H",
+            backward="T*N*H*(2*D + H) + K*N*H*H + 2*t*T*N*H",
             stored="T*N*D + (T + 1)*N*H + N",
         ),
         torch="nn.RNN",

@@ -74,7 +74,6 @@ class SGD(Optimizer):
                 "nesterov: expected momentum > 0 and dampening = 0, "
                 f"got momentum {self.momentum} and dampening {self.dampening}"
             )
-        self._velocity: list[np.ndarray] = []
 
     def direction(self, data: np.ndarray, grad: np.ndarray, state: State) -> np.ndarray:
         if self.weight_decay:

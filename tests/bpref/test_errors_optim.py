@@ -577,6 +577,12 @@ SCHEDULE_STATES = {
         TypeError,
         "state_dict['schedulers']: expected a list, got NoneType",
     ),
+    "schedulers dict": (
+        parts,
+        lambda s: changed(s, "schedulers", value={}),
+        TypeError,
+        "state_dict['schedulers']: expected a list, got dict",
+    ),
     "schedulers length": (
         parts,
         lambda s: changed(s, "schedulers", value=[]),
@@ -594,6 +600,18 @@ SCHEDULE_STATES = {
         lambda s: changed(s, "last_epoch", value=4),
         ValueError,
         "state_dict['last_epoch']: expected at most 3, got 4",
+    ),
+    "one cycle, epoch": (
+        lambda o: optim.OneCycleLR(o, 1.0, 3),
+        lambda s: changed(s, "last_epoch", value=-4),
+        ValueError,
+        "state_dict['last_epoch']: expected at least 0, got -4",
+    ),
+    "plateau epoch": (
+        optim.ReduceLROnPlateau,
+        lambda s: changed(s, "last_epoch", value=-4),
+        ValueError,
+        "state_dict['last_epoch']: expected at least 0, got -4",
     ),
     "plateau best": (
         optim.ReduceLROnPlateau,

@@ -323,6 +323,16 @@ def test_a_bool_and_a_float_mask(op, backward):
 
 
 @every_mha
+def test_a_bool_and_a_float_mask_in_float32(op, backward):
+    single = [a.astype(np.float32) for a in (*sequences(), *parameters())]
+    padding = MASKS["padding"]["key_padding_mask"]
+    bias = normal(21, 3, 4).astype(np.float32)
+    output, cache = op(*single, 2, key_padding_mask=padding, attn_mask=bias)
+    gradients = backward(np.ones_like(output), cache)
+    assert {a.dtype for a in (output, *gradients)} == {np.dtype(np.float32)}
+
+
+@every_mha
 def test_the_same_array_three_times(op, backward):
     x, grad = sequences()[0], normal(3, 2, 3, 6)
     output, cache = op(x, x, x, *parameters(), 2)

@@ -74,6 +74,13 @@ def test_far_positions_in_float32_come_from_exact_angles():
     np.testing.assert_allclose(narrow, wide, atol=1e-6)
 
 
+def test_rotary_embedding_of_float32_is_computed_in_float32():
+    x = np.linspace(-1.0, 1.0, 60, dtype=np.float32).reshape(15, 4)
+    output, (cos, sin, _) = F.rotary_embedding(x)
+    assert output.dtype == cos.dtype == sin.dtype == np.float32
+    np.testing.assert_array_equal(output[:, 0::2], x[:, 0::2] * cos - x[:, 1::2] * sin)
+
+
 def test_rotary_embedding_by_hand():
     output, _ = F.rotary_embedding(np.array([[[1.0, 0.0, 0.0, 1.0]] * 3]))
     turn = [[np.cos(t), np.sin(t), -np.sin(t / 100), np.cos(t / 100)] for t in range(3)]

@@ -374,6 +374,12 @@ RESUMED = {
 }
 
 
+def test_plateau_starts_with_nothing_counted():
+    _, optimizer = ours()
+    state = optim.ReduceLROnPlateau(optimizer).state_dict()
+    assert (state["num_bad_epochs"], state["cooldown_counter"]) == (0, 0)
+
+
 @pytest.mark.parametrize("make", RESUMED.values(), ids=RESUMED)
 @pytest.mark.parametrize("interrupted", [2, 7])
 @pytest.mark.parametrize("order", ["optimizer first", "schedule first"])

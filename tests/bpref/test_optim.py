@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import math
 import pickle
 
 import numpy as np
@@ -13,6 +14,7 @@ from strategies import normal, quick, seeds
 
 import bpref.functional as F
 from bpref import nn, optim
+from bpref.optim.optimizer import PIECE
 
 OPTIONS = {
     "plain": {},
@@ -314,6 +316,35 @@ def test_float32_is_computed_in_float32(flat):
     np.testing.assert_array_equal(p.data, data - np.float32(0.1) * grad)
     exact = data - 0.1 * grad.astype(np.float64)
     assert (p.data != exact.astype(np.float32)).any()
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 2 * PIECE + 7])
+def test_long_vectors_are_updated_in_pieces(size):
+    """A flat vector, an array that lies apart and NumPy, each element alike."""
+    data, grad = normal(0, size, dtype=np.float32), normal(1, size, dtype=np.float32)
+    shapes = {"flat": [(5,), (size - 5,)], "apart": [(size,)], "matrix": [(1, size)]}
+    for layout, places in shapes.items():
+        parts, start = [], 0
+        for shape in places:
+            stop = start + math.prod(shape)
+            p = nn.Parameter(data[start:stop].reshape(shape))
+            p.grad = grad[start:stop].reshape(shape)
+            parts.append(p)
+            start = stop
+        if layout == "flat":
+            nn.flatten(parts)
+        optim.SGD(parts, lr=0.1).step()
+        ours = np.concatenate([p.data.ravel() for p in parts])
+        np.testing.assert_array_equal(ours, data - np.float32(0.1) * grad)
+
+
+def test_the_vectors_are_looked_up_once():
+    params = parameters(0, flat=True)
+    optimizer = optim.SGD(params, lr=0.1)
+    blocks = optimizer._blocks()
+    assert optimizer._blocks() is blocks
+    nn.flatten(params)  # they have moved
+    assert optimizer._blocks() is not blocks
 
 
 @some_rules

@@ -3,12 +3,15 @@
 mutmut runs on a copy of the working tree, so that nothing here changes. The outcome of each file
 and every survivor go to ``tests/mutation/results.json``; a survivor's reason is looked up in
 ``tests/mutation/survivors.toml``. With patterns (``bpref/functional/tensor.py``) only those files
-are mutated and only their entries are renewed.
+are mutated and only their entries are renewed. A test compares the fingerprint of the code with
+the one that was mutated, so that no old score stands for new code.
 """
 
 from __future__ import annotations
 
+import ast
 import fnmatch
+import hashlib
 import json
 import os
 import shutil
@@ -81,7 +84,10 @@ def _outcomes(copy: Path, environment: dict[str, str]) -> dict[str, Any]:
         name, outcome = line.strip().rsplit(": ", 1)
         module, function = name.split(".x", 1)[0], name.rsplit(".", 1)[1]
         path = module.replace(".", "/") + ".py"
-        entry = files.setdefault(path, {"mutants": 0, "killed": 0, "survivors": []})
+        if path not in files:
+            code = fingerprint(copy / path)
+            files[path] = {"code": code, "mutants": 0, "killed": 0, "survivors": []}
+        entry = files[path]
         entry["mutants"] += 1
         # A mutant that never ends, or crashes the interpreter, has been noticed as well.
         if outcome in ("killed", "timeout", "segfault", "suspicious", "caught by type check"):
@@ -97,6 +103,17 @@ def _outcomes(copy: Path, environment: dict[str, str]) -> dict[str, Any]:
         function = function.replace("ǁ", ".")
         entry["survivors"].append({"function": function, "change": changes, "outcome": outcome})
     return files
+
+
+def fingerprint(path: Path) -> str:
+    """Return a hash of the code in a file; comments and docstrings do not count."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:]
+    return hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:16]
 
 
 def unexplained(results: dict[str, Any]) -> list[str]:
