@@ -173,6 +173,44 @@ def attention(heads: int) -> dict[str, Step]:
     return {BASE: theirs, "bpref": ours, "JAX jit": jax_step(function, [q, k, v], grad_output)}
 
 
+class SelfAttention(nn.Module):
+    def __init__(self, features: int, heads: int) -> None:
+        self.attention = nn.MultiheadAttention(features, heads, batch_first=True, dtype=np.float32)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        return self.attention(x, x, x, need_weights=False)[0]
+
+    def backward(self, grad_output: np.ndarray) -> np.ndarray:
+        grad_query, grad_key, grad_value = self.attention.backward(grad_output)
+        return grad_query + grad_key + grad_value
+
+
+class TorchSelfAttention(torch.nn.Module):
+    def __init__(self, features: int, heads: int) -> None:
+        super().__init__()
+        self.attention = torch.nn.MultiheadAttention(features, heads, batch_first=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+def multihead_attention(heads: int) -> dict[str, Step]:
+    import jax
+    import jax.numpy as jnp
+
+    def function(x: Any, W: Any, b: Any, W_out: Any, b_out: Any) -> Any:
+        n, places, features = x.shape
+        parts = jnp.split(x @ W.T + b, 3, axis=-1)
+        q, k, v = (p.reshape(n, places, heads, features // heads).swapaxes(1, 2) for p in parts)
+        weights = jax.nn.softmax(q @ k.swapaxes(2, 3) / np.sqrt(features // heads))
+        joined = (weights @ v).swapaxes(1, 2).reshape(x.shape)
+        return joined @ W_out.T + b_out
+
+    return of_modules(
+        [SelfAttention(128, heads)], [TorchSelfAttention(128, heads)], function, data(8, 128, 128)
+    )
+
+
 def layer_norm(rows: int, features: int) -> dict[str, Step]:
     import jax.numpy as jnp
 
@@ -213,8 +251,10 @@ def batch_norm(*shape: int) -> dict[str, Step]:
 CASES: dict[str, Callable[[], dict[str, Step]]] = {
     "conv2d 3→16→32, 3×3, 32×32, N = 32": conv2d,
     "LSTM, T = 50, N = 32, 64→128": lstm,
-    "attention, 1 head, N = 8, T = 128, D = 128": lambda: attention(1),
-    "attention, 4 heads, N = 8, T = 128, D = 128": lambda: attention(4),
+    "MultiheadAttention, 1 head, N = 8, T = 128, D = 128": lambda: multihead_attention(1),
+    "MultiheadAttention, 4 heads, N = 8, T = 128, D = 128": lambda: multihead_attention(4),
+    "attention alone, 1 head, N = 8, T = 128, D = 128": lambda: attention(1),
+    "attention alone, 4 heads, N = 8, T = 128, D = 128": lambda: attention(4),
     "layer_norm, 1024 × 1024": lambda: layer_norm(1024, 1024),
     "layer_norm, 1024 × 128": lambda: layer_norm(1024, 128),
     "batch_norm 2d, 32 × 32 × 32 × 32": lambda: batch_norm(32, 32, 32, 32),

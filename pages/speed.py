@@ -111,7 +111,7 @@ def _reasons(text: dict[str, Any], lang: str, threads: dict[str, Any]) -> list[s
             if reason is None:
                 raise KeyError(f"pages/speed.toml: [why] has nothing for {case!r}")
             fields = {"peer": peer, "case": case, "factor": f"{factor:.2f}"}
-            fields |= {"threads": text["threads"][count][lang], "why": reason[lang]}
+            fields |= {"threads": text["threads"][count][lang].lower(), "why": reason[lang]}
             lines.append("- " + text["ahead"][lang].format(**fields))
     if not lines:
         return [text["nobody"][lang]]
