@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from benchmarks import report
-from benchmarks.training_step import compare
+from benchmarks.training_step import ROUNDS, SECONDS, compare
 from bpref import nn
 from bpref.ops import OPERATORS
 
@@ -281,4 +281,4 @@ def main(threads: int) -> None:
             f"{n} {r['x']:.2f} [{r['low']:.2f}–{r['high']:.2f}]" for n, r in result.items()
         )
         print(f"{case}: {rows}", flush=True)
-        report.save("layers", threads, case, result)
+        report.save("layers", threads, case, result, rounds=ROUNDS, seconds=SECONDS)

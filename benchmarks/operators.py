@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks import report
-from benchmarks.training_step import compare
+from benchmarks.training_step import SECONDS, compare
 from bpref.ops import OPERATORS, Operator, RandomDraw, Sample
 
 BASE = "PyTorch eager"
@@ -65,4 +65,4 @@ def main(threads: int) -> None:
             f"{name:<34}" + "  ".join(f"{k} {r['x']:.2f}" for k, r in result.items() if k != BASE),
             flush=True,
         )
-        report.save("operators", threads, name, result)
+        report.save("operators", threads, name, result, rounds=ROUNDS, seconds=SECONDS)

@@ -57,11 +57,15 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def save(benchmark: str, threads: int, case: str, rows: dict[str, Any]) -> None:
-    """Put one case into the result file; what other cases hold stays."""
+def save(benchmark: str, threads: int, case: str, rows: dict[str, Any], **how: float) -> None:
+    """Put one case into the result file; what other cases hold stays.
+
+    `how` is what the page says about the measurement: rounds, seconds.
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{benchmark}.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     result["machine"] = machine()
+    result["how"] = how
     result.setdefault("threads", {}).setdefault(str(threads), {})[case] = rows
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

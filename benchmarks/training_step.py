@@ -99,4 +99,4 @@ def main(threads: int) -> None:
         print(f"{case}, {threads} thread(s)")
         for name, row in result.items():
             print(f"  {name:<28}{row['x']:8.2f} [{row['low']:.2f}–{row['high']:.2f}]", flush=True)
-        report.save("training_step", threads, case, result)
+        report.save("training_step", threads, case, result, rounds=ROUNDS, seconds=SECONDS)

@@ -8,8 +8,9 @@ divisions, comparisons and functions such as exp are not.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,14 @@ class OperatorCost:
 
 class Counter:
     """The number of multiply-adds so far.
+
+    Counted are ``*``, `np.square` and the products ``@``, `np.dot`, `np.inner`, `np.outer`,
+    `np.vdot`, `np.tensordot`, `np.einsum`, `np.matvec`, `np.vecdot` and `np.vecmat`, when all
+    arrays in them hold floats; integers and booleans are indices and masks. A sum, a mean or a
+    variance, and functions that only move numbers, count what they multiply. Any other function
+    of NumPy, `np.kron` or `np.linalg.norm` say, raises NotImplementedError. What leaves the
+    watched array is not seen: `np.asarray`, code outside NumPy, and ``plain.dot(watched)``, which
+    NumPy does not report.
 
     Examples
     --------
@@ -72,6 +81,10 @@ class CountingArray(np.ndarray):
         if self.counter is None:
             self.counter = getattr(parent, "counter", None)
 
+    def dot(self, b: Any, out: Any = None) -> Any:
+        """Return ``np.dot(self, b)``; the method of ndarray would not be seen."""
+        return np.dot(self, b) if out is None else np.dot(self, b, out=out)
+
     def __array_ufunc__(
         self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **kwargs: Any
     ) -> Any:
@@ -82,7 +95,7 @@ class CountingArray(np.ndarray):
         if "where" in kwargs:
             kwargs["where"] = _plain(kwargs["where"])
         result = getattr(ufunc, method)(*plain, **kwargs)
-        counter.multiply_adds += _products(ufunc, method, plain, result)
+        counter.multiply_adds += _products(ufunc, method, plain, kwargs, result)
         if out:
             return out[0] if len(out) == 1 else out
         return _watch(counter, result)
@@ -90,60 +103,115 @@ class CountingArray(np.ndarray):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         counter = _counter_of(args, tuple(kwargs.values()))
         if function in PRODUCTS:
-            counter.multiply_adds += PRODUCTS[function](*args)
             result = function(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()})
+            if _floats(_arrays((args, kwargs))):
+                counter.multiply_adds += PRODUCTS[function](*args, **kwargs)
             return kwargs["out"] if kwargs.get("out") is not None else _watch(counter, result)
-        # All else, np.where or np.concatenate say, moves numbers; sums in it come as ufuncs.
+        if function not in SEEN:
+            name = f"{function.__module__}.{function.__name__}"
+            raise NotImplementedError(f"the cost of {name} is not defined")
         return _watch(counter, super().__array_function__(function, types, args, kwargs))
 
 
-def _dot(a: Any, b: Any, *rest: Any) -> int:
+def _dot(a: Any, b: Any, out: Any = None) -> int:
+    """Each number of a meets all of b but the summed axis: no division, which 0 would break."""
     a, b = np.shape(a), np.shape(b)
-    if not a or not b:
-        return math.prod(a) * math.prod(b)
-    return math.prod(a) * math.prod(b) // b[-2 if len(b) > 1 else 0]
+    return math.prod(a) * math.prod((*b[:-2], *b[-1:] * (len(b) > 1)) if a else b)
+
+
+def _inner(a: Any, b: Any) -> int:
+    a, b = np.shape(a), np.shape(b)
+    return math.prod(a) * math.prod(b[:-1] if a else b)
+
+
+def _outer(a: Any, b: Any, out: Any = None) -> int:
+    return int(np.size(a)) * int(np.size(b))
+
+
+def _vdot(a: Any, b: Any) -> int:
+    return int(np.size(a))
 
 
 def _tensordot(a: Any, b: Any, axes: Any = 2) -> int:
-    summed = np.shape(a)[-axes:] if isinstance(axes, int) else _sizes(a, axes[0])
-    summed = summed if axes != 0 else ()
-    return math.prod(np.shape(a)) * math.prod(np.shape(b)) // math.prod(summed)
+    b = np.shape(b)
+    summed = range(axes) if isinstance(axes, (int, np.integer)) else np.atleast_1d(axes[1]) % len(b)
+    return int(np.size(a)) * math.prod(size for i, size in enumerate(b) if i not in summed)
 
 
-def _sizes(a: Any, axes: Any) -> tuple[int, ...]:
-    return tuple(np.shape(a)[axis] for axis in np.atleast_1d(axes))
-
-
-def _einsum(subscripts: str, *operands: Any) -> int:
-    """One product for each combination of all indices, for two operands."""
-    if len(operands) != 2 or "." in subscripts:
-        raise ValueError(f"einsum: expected two operands without '...', got {subscripts!r}")
+def _einsum(subscripts: Any, *operands: Any, **options: Any) -> int:
+    """One product for each combination of all indices; a single operand is only summed."""
+    if len(operands) not in (1, 2) or not isinstance(subscripts, str) or "." in subscripts:
+        expected = "one or two operands, subscripts in a string, no '...'"
+        raise NotImplementedError(f"the cost of numpy.einsum is defined for {expected}")
     terms = subscripts.replace(" ", "").split("->")[0].split(",")
     sizes: dict[str, int] = {}
     for term, operand in zip(terms, operands, strict=True):
-        sizes.update(zip(term, np.shape(operand), strict=True))
-    return math.prod(sizes.values())
+        for index, size in zip(term, np.shape(operand), strict=True):
+            sizes[index] = size if sizes.get(index, 1) == 1 else sizes[index]  # 1 is stretched
+    return math.prod(sizes.values()) if len(operands) == 2 else 0
+
+
+def _pad(array: Any, pad_width: Any, mode: Any = "constant", **options: Any) -> int:
+    if mode == "linear_ramp" or options.get("reflect_type") == "odd":
+        raise NotImplementedError("the cost of numpy.pad is not defined for slopes")
+    return 0
 
 
 PRODUCTS: dict[Callable[..., Any], Callable[..., int]] = {
     np.dot: _dot,
+    np.inner: _inner,
+    np.outer: _outer,
+    np.vdot: _vdot,
     np.tensordot: _tensordot,
     np.einsum: _einsum,
+    np.pad: _pad,
+}
+
+# Functions that move or compare numbers, or whose products come as ufuncs, as those of np.var do.
+# Functions that are not listed may multiply unseen, in C or in plain arrays: they are refused.
+SEEN = {
+    *(np.append, np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.block),
+    *(np.broadcast_arrays, np.broadcast_to, np.choose, np.column_stack, np.compress),
+    *(np.concatenate, np.copy, np.copyto, np.delete, np.diag, np.diagonal, np.dsplit),
+    *(np.dstack, np.expand_dims, np.extract, np.flip, np.fliplr, np.flipud, np.hsplit),
+    *(np.hstack, np.insert, np.matrix_transpose, np.moveaxis, np.put_along_axis, np.putmask),
+    *(np.ravel, np.repeat, np.reshape, np.resize, np.roll, np.rot90, np.split, np.squeeze),
+    *(np.stack, np.swapaxes, np.take, np.take_along_axis, np.tile, np.transpose, np.tril),
+    *(np.triu, np.vsplit, np.vstack, np.where, np.lib.stride_tricks.sliding_window_view),
+    *(np.empty_like, np.full_like, np.ones_like, np.zeros_like, np.ndim, np.shape, np.size),
+    *(np.array2string, np.array_repr, np.array_str, np.may_share_memory, np.shares_memory),
+    *(np.all, np.amax, np.amin, np.any, np.argmax, np.argmin, np.argpartition, np.argsort),
+    *(np.argwhere, np.array_equal, np.clip, np.count_nonzero, np.cumsum, np.diff),
+    *(np.flatnonzero, np.max, np.mean, np.min, np.nonzero, np.partition, np.ptp, np.round),
+    *(np.searchsorted, np.sort, np.std, np.sum, np.trace, np.unique, np.var),
 }
 
 
-def _products(ufunc: Any, method: str, inputs: list[Any], result: Any) -> int:
+def _products(
+    ufunc: Any, method: str, inputs: list[Any], options: dict[str, Any], result: Any
+) -> int:
     """Return the number of multiplications of one call of a ufunc; 0 for those that only add."""
-    floats = all(np.asarray(x).dtype.kind == "f" for x in inputs if not isinstance(x, (int, float)))
-    if not floats:
-        return 0  # masks and indices
+    if not _floats(np.asarray(x) for x in inputs if not isinstance(x, (int, float))):
+        return 0
     if ufunc in (np.multiply, np.square) and method in ("__call__", "outer"):
-        return int(np.size(result))
-    if ufunc is np.matmul:
+        where = np.broadcast_to(options.get("where", True), np.shape(result))
+        return int(np.count_nonzero(where))
+    if ufunc.signature and ufunc.__name__ in MATRIX_PRODUCTS and not {"axes", "axis"} & {*options}:
         return int(np.size(result)) * int(np.shape(inputs[0])[-1])
-    if ufunc is np.multiply or ufunc is np.power:
+    if ufunc.signature or ufunc in (np.multiply, np.square, np.power, np.float_power):
         raise NotImplementedError(f"the cost of {ufunc.__name__}.{method} is not defined")
     return 0
+
+
+MATRIX_PRODUCTS = ("matmul", "matvec", "vecdot", "vecmat")  # np.matvec came with NumPy 2.2
+
+
+def _floats(arrays: Iterable[np.ndarray]) -> bool:
+    """Whether all hold floats; the others are masks and indices, whose products are not counted."""
+    kinds = {array.dtype.kind for array in arrays}
+    if "c" in kinds:
+        raise NotImplementedError("the cost of complex numbers is not defined")
+    return kinds <= {"f"}
 
 
 def _plain(value: Any) -> Any:
@@ -198,6 +266,8 @@ def measure(name: str, sample: Sample, seed: int = 0) -> OperatorCost:
 
     Raises
     ------
+    TypeError
+        If sample is not a Sample.
     ValueError
         If there is no such operator.
 
@@ -207,6 +277,8 @@ def measure(name: str, sample: Sample, seed: int = 0) -> OperatorCost:
     OperatorCost(forward=30, backward=60, stored=15)
     """
     operator = _operator(name)
+    if not isinstance(sample, Sample):
+        raise TypeError(f"sample: expected a Sample, got {type(sample).__name__}")
     counter = Counter()
     watched = Sample({k: counter.watch(v) for k, v in sample.inputs.items()}, sample.options)
     arguments = operator.arguments(watched)
@@ -237,7 +309,8 @@ def operator_cost(name: str, **arguments: Any) -> OperatorCost:
     name : str
         An operator of `bpref.functional`.
     **arguments
-        Its arguments; of arrays only the shapes matter.
+        Its arguments; of arrays only the shapes matter. Whether the shapes fit each other is not
+        checked: that takes a call of the operator, as in `measure`.
 
     Returns
     -------
@@ -245,8 +318,10 @@ def operator_cost(name: str, **arguments: Any) -> OperatorCost:
 
     Raises
     ------
+    TypeError
+        If an argument is missing or unknown, or an input is not an array.
     ValueError
-        If there is no such operator.
+        If there is no such operator, or an input has too few or too many axes.
 
     Examples
     --------
@@ -254,11 +329,35 @@ def operator_cost(name: str, **arguments: Any) -> OperatorCost:
     OperatorCost(forward=30, backward=60, stored=15)
     """
     operator = _operator(name)
-    sizes = dict(operator.sizes(**arguments))
+    _check_arguments(operator, arguments)
+    try:
+        sizes = dict(operator.sizes(**arguments))
+    except (IndexError, ValueError) as error:  # a shape that can't be unpacked
+        expected = ", ".join(f"{k} {v}" for k, v in operator.shapes.items() if k in arguments)
+        came = ", ".join(f"{k} {np.shape(arguments[k])}" for k in operator.shapes if k in arguments)
+        raise ValueError(f"{name}: expected the shapes {expected}, got {came}") from error
     rules = (operator.cost.forward, operator.cost.backward, operator.cost.stored)
     # The rules are constants of this package, written as Python so that pages can show them.
     forward, backward, stored = (int(eval(r, {"__builtins__": {}}, sizes)) for r in rules)
     return OperatorCost(forward, backward, stored)
+
+
+def _check_arguments(operator: Any, arguments: dict[str, Any]) -> None:
+    """Refuse what the operator itself would not take."""
+    signature = inspect.signature(operator.forward)
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        expected, came = ", ".join(signature.parameters), ", ".join(arguments) or "none"
+        message = f"expected the arguments {expected}, got {came}: {error}"
+        raise TypeError(f"{operator.name}: {message}") from None
+    for name in {*operator.gradients, *operator.shapes} & {*arguments}:
+        value = arguments[name]
+        if name == operator.variadic and not isinstance(value, (tuple, list)):
+            raise TypeError(f"{name}: expected a list of arrays, got {type(value).__name__}")
+        for array in value if name == operator.variadic else [value]:
+            if array is not None and not isinstance(getattr(array, "shape", None), tuple):
+                raise TypeError(f"{name}: expected an array, got {type(array).__name__}")
 
 
 def _operator(name: str) -> Any:

@@ -64,6 +64,8 @@ def _operator(text: dict[str, Any], lang: str, operator: Operator) -> list[str]:
     labels, sentence = text["labels"], text["operator"][operator.name][lang].strip()
     heading = f"## `{operator.name}` {{ #{_anchor(operator)} }}"
     lines = [heading, "", sentence, "", "$$", operator.formula, "$$", ""]
+    if operator.name in text["symbols"]:
+        lines += [text["symbols"][operator.name][lang], ""]
     columns = [labels[key][lang] for key in ("argument", "shape", "gradient")]
     lines += ['<div class="wide-table" markdown>', "", _row(columns), _rule(3)]
     for argument, shape in operator.shapes.items():

@@ -60,7 +60,7 @@ def name(identifier: str) -> str:
     """Return a size's name: ``kH`` is k with the index H, longer ones are upright."""
     if len(identifier) == 1:
         return identifier
-    if match := re.fullmatch(r"([A-Za-z])_?([A-Z0-9o]|in|out)", identifier):
+    if match := re.fullmatch(r"([A-Za-z])_?([A-Z0-9ogv]|in|out)", identifier):
         base, index = match.groups()
         return f"{base}_{index}" if len(index) == 1 else rf"{base}_\text{{{index}}}"
     upright = identifier.replace("_", r"\_")

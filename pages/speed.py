@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bpref.ops import OPERATORS
 from pages import words
 
 RESULTS = Path(__file__).resolve().parent.parent / "benchmarks" / "results"
@@ -29,8 +30,8 @@ def pages(lang: str) -> dict[str, str]:
         text["intro"][lang].strip(),
     ]
     lines += ["", f'!!! note "{text["before"]["title"][lang]}"', "", f"    {text['before'][lang]}"]
-    lines += ["", f"## {text['how']['title'][lang]} {{ #how }}", "", text["how"][lang].strip(), ""]
-    lines += _machine(text, lang, measured["training_step"]["machine"])
+    lines += ["", f"## {text['how']['title'][lang]} {{ #how }}", "", _how(text, lang, measured), ""]
+    lines += _machine(text, lang, measured)
     for name in ("training_step", "layers"):
         lines += ["", f"## {text[name]['title'][lang]} {{ #{name.replace('_', '-')} }}", ""]
         lines += [text[name][lang].strip()]
@@ -46,9 +47,19 @@ def pages(lang: str) -> dict[str, str]:
     return {"speed.md": "\n".join(lines)}
 
 
-def _machine(text: dict[str, Any], lang: str, machine: dict[str, Any]) -> list[str]:
-    versions = ", ".join(f"{name} {v}" for name, v in machine["versions"].items())
-    fields = {**machine, "versions": f"Python {machine['python']}, {versions}"}
+def _how(text: dict[str, Any], lang: str, measured: dict[str, Any]) -> str:
+    rounds = measured["operators"]["how"]["rounds"]
+    how: str = text["how"][lang].strip()
+    return how.format(**measured["training_step"]["how"], operator_rounds=rounds)
+
+
+def _machine(text: dict[str, Any], lang: str, measured: dict[str, Any]) -> list[str]:
+    machine, *others = (result["machine"] for result in measured.values())
+    if any(other != machine for other in others):
+        raise ValueError("benchmarks/results: the tables are of different days or machines")
+    separator = ", " if lang == "en" else "、"
+    versions = separator.join(f"{name} {v}" for name, v in machine["versions"].items())
+    fields = {**machine, "versions": f"Python {machine['python']}{separator}{versions}"}
     return [text["machine"][lang].format(**fields)]
 
 
@@ -124,11 +135,20 @@ def _operators(text: dict[str, Any], lang: str, measured: dict[str, Any]) -> lis
     lines = ['<div class="wide-table" markdown>', ""]
     lines += ["| " + " | ".join([text["operator"][lang], *columns]) + " |"]
     lines += ["|---|" + "---:|" * len(counts)]
-    for name in measured["threads"][counts[0]]:
+    names = [name for name in measured["threads"][counts[0]] if OPERATORS[name].torch]
+    for name in names:
         cells = []
         for count in counts:
             rows = measured["threads"][count][name]
             best = max((n for n in rows if n.startswith("bpref")), key=lambda n: rows[n]["x"])
             cells.append(_cell(rows[best]))
         lines.append("| " + " | ".join([f"`{name}`", *cells]) + " |")
-    return [*lines, "", "</div>"]
+    return [*lines, "", "</div>", "", _slower(text, lang, measured["threads"], names)]
+
+
+def _slower(text: dict[str, Any], lang: str, threads: dict[str, Any], names: list[str]) -> str:
+    """Say how often a second thread makes PyTorch itself slower."""
+    one, *_, most = (threads[count] for count in sorted(threads))
+    base = "PyTorch eager"
+    count = sum(most[n][base]["microseconds"] > one[n][base]["microseconds"] for n in names)
+    return str(text["slower"][lang].format(count=count, all=len(names)))

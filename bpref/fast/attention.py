@@ -19,7 +19,7 @@ from bpref import _check
 from bpref import functional as F
 from bpref.functional.attention import join_heads, merge_masks, split_heads
 
-SMALL_SCORE = 30.0  # exp(±30) and its products are far from the limits of float32
+SMALL_SCORE = 16.0  # exp(±16) is below 1e7: its products stay far from the limits of float32
 
 
 def scaled_dot_product_attention(
@@ -188,8 +188,7 @@ def _attend(
             total[total == 0.0] = 1.0  # of a query that may attend to nothing
         np.dot(weights, v, out=y)
     output /= totals
-    kept = (scaled, key, value, scale, exponentials, totals)
-    return output, (*kept, output if mask is None else None)
+    return output, (scaled, key, value, scale, exponentials, totals)
 
 
 def _largest_score(query: np.ndarray, key: np.ndarray) -> float:
@@ -203,25 +202,18 @@ def _attend_backward(
     grad_output: np.ndarray, kept: tuple[Any, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients for query, key and value."""
-    scaled, key, value, scale, exponentials, totals, output = kept
+    scaled, key, value, scale, exponentials, totals = kept
     grad_query, grad_key, grad_value = (np.empty(a.shape, a.dtype) for a in (scaled, key, value))
     divided = grad_output / totals
-    # The row sums of P ⊙ ∂J/∂P are those of Y ⊙ ∂J/∂Y, a smaller array. Behind a mask, where one
-    # place may have all the weight, only the former cancel to a gradient of exactly 0.
-    sums: Any = repeat(repeat(None))
-    if output is not None:
-        sums = (divided * output) @ np.ones((output.shape[3], 1), output.dtype)
     grad_scores = np.empty(exponentials.shape[2:], scaled.dtype)
     arrays = (scaled, key, value, exponentials, totals, divided)
     results = (grad_query, grad_key, grad_value)
-    for q, k, v, weights, total, grad, grad_q, grad_k, grad_v, row_sums in _heads(
-        *arrays, *results, sums
-    ):
+    for q, k, v, weights, total, grad, grad_q, grad_k, grad_v in _heads(*arrays, *results):
         np.dot(weights.T, grad, out=grad_v)
         np.dot(grad, v.T, out=grad_scores)
-        if row_sums is None:
-            row_sums = np.vecdot(grad_scores, weights)[:, None] / total
-        grad_scores -= row_sums
+        # The sum of P ⊙ ∂J/∂P, not of the smaller Y ⊙ ∂J/∂Y: where one place has all the weight,
+        # only the former leaves a gradient of exactly 0.
+        grad_scores -= np.vecdot(grad_scores, weights)[:, None] / total
         grad_scores *= weights
         np.dot(grad_scores, k, out=grad_q)
         np.dot(grad_scores.T, q, out=grad_k)
@@ -257,5 +249,5 @@ def attention_weights(cache: tuple[Any, ...]) -> np.ndarray:
     clear, kept, _ = cache[-1]
     if clear is not None:
         return clear[5]
-    exponentials, totals = kept[4:6]
+    exponentials, totals = kept[-2:]
     return exponentials / totals

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,7 +45,8 @@ def check_backward(
     inputs : mapping of str to ndarray
         What is differentiated: float32 or float64. Not modified.
     options : mapping, optional
-        All other arguments of forward.
+        All other arguments of forward. A random generator is copied for each call, so that all
+        calls draw the same numbers.
     backward_takes : str, default "cache"
         What the backward pass gets besides grad_output: "cache" or "inputs".
     hints : mapping of str to ndarray, optional
@@ -100,8 +102,9 @@ def check_backward(
     def run(**inputs: np.ndarray) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
         """Return the output and the further arguments of backward."""
         if backward_takes == "inputs":
-            return forward(*inputs.values(), **options), tuple(inputs.values()), dict(options)
-        result = forward(**inputs, **options)
+            output = forward(*inputs.values(), **_fresh(options))
+            return output, tuple(inputs.values()), _fresh(options)
+        result = forward(**inputs, **_fresh(options))
         if not (isinstance(result, tuple) and len(result) == 2):
             raise TypeError(
                 f"forward: expected (output, cache), got {type(result).__name__}; "
@@ -167,6 +170,12 @@ def assert_backward(
 
 
 # --8<-- [end:assert_backward]
+
+
+def _fresh(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with generators that have not drawn yet."""
+    draws = np.random.Generator
+    return {k: copy.deepcopy(v) if isinstance(v, draws) else v for k, v in options.items()}
 
 
 def _random_like(name: str, output: Any, rng: np.random.Generator) -> Any:

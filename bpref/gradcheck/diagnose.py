@@ -73,7 +73,7 @@ def _zero(e: Evidence) -> Iterator[str]:
     if not e.analytic.any():
         yield "analytic is 0 everywhere: never computed, or overwritten"
     elif np.all(np.abs(e.numeric) <= e.rounding):
-        yield f"numeric is 0 everywhere: f does not depend on {e.name}"
+        yield f"numeric is 0 everywhere: f is flat here, or does not depend on {e.name}"
 
 
 def _known_factor(e: Evidence) -> Iterator[str]:
@@ -143,7 +143,8 @@ def _rearranged(e: Evidence) -> Iterator[str]:
         if e.fits(a.transpose(order)):
             how = "T" if a.ndim == 2 else f"transpose{order}"
             yield f"numeric = analytic.{how}: a missing transpose"
-    if a.ndim == 2 and e.fits(a.reshape(a.shape[::-1]).T):
+    wide = a.ndim == 2 and a.shape[0] != a.shape[1]  # for a square the reshape is the identity
+    if wide and e.fits(a.reshape(a.shape[::-1]).T):
         yield f"numeric = analytic.reshape{a.shape[::-1]}.T: reshape used as a transpose"
     for count in range(1, a.ndim + 1):
         for some in combinations(axes, count):
@@ -217,7 +218,7 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _added(e: Evidence) -> Iterator[str]:
-    """A summand left out: a penalty on x, the second branch of a residual block."""
+    """A summand left out: a penalty on x, the second branch of a residual block. Or too many."""
     missing = e.numeric - along(e.analytic, e.probes)
     for name, term in {**e.factors, "1": np.ones(e.analytic.shape)}.items():
         if term.shape != e.analytic.shape:
@@ -227,8 +228,9 @@ def _added(e: Evidence) -> Iterator[str]:
             continue
         weight = float(basis @ missing / (basis @ basis))
         if weight != 0 and e.fits(e.analytic + weight * term):
-            times = "" if abs(weight - 1) < 1e-3 else f"{weight:.4g} × "
-            yield f"numeric = analytic + {times}{name}: a missing summand"
+            times = "" if abs(abs(weight) - 1) < 1e-3 else f"{abs(weight):.4g} × "
+            sign, kind = ("+", "missing") if weight > 0 else ("−", "superfluous")
+            yield f"numeric = analytic {sign} {times}{name}: a {kind} summand"
 
 
 def _located(e: Evidence) -> Iterator[str]:

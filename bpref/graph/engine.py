@@ -64,8 +64,8 @@ def apply(operator: str, *arguments: Value | float) -> Value:
     TypeError
         If an argument is neither a Value nor a number.
     ValueError
-        If the operator is unknown, a number is not finite, or the value or one of the local
-        derivatives does not exist.
+        If the operator is unknown or has another number of derivatives than arguments, a number
+        is not finite, or the value or one of the local derivatives does not exist.
     ZeroDivisionError, OverflowError
         Where Python raises them for floats, and when a number becomes too large.
 
@@ -81,6 +81,9 @@ def apply(operator: str, *arguments: Value | float) -> Value:
     if operator not in OPERATORS:
         raise ValueError(f"operator: expected one of {list(OPERATORS)}, got {operator!r}")
     forward, *derivatives = OPERATORS[operator]
+    if len(derivatives) != len(arguments):
+        expected = f"one derivative for each argument, got {len(derivatives)} for {len(arguments)}"
+        raise ValueError(f"{operator}: expected {expected}")
     numbers = [a.data if isinstance(a, Value) else _check.real(operator, a) for a in arguments]
     parents = tuple([a for a in arguments if isinstance(a, Value)])
     try:

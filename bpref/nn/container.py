@@ -75,6 +75,10 @@ class Sequential(Module):
             raise ValueError("modules: expected each module object once, got one of them twice")
         flatten(self.parameters())
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A list could be changed later without anyone noticing.
+        super().__setattr__(name, tuple(value) if name == "modules" else value)
+
     def forward(self, input: np.ndarray) -> np.ndarray:
         """Return the output of the last module."""
         for module in self.modules:

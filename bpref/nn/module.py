@@ -83,7 +83,10 @@ class Module:
         if replaces and not (value is None or isinstance(value, Parameter)):
             came = type(value).__name__
             raise TypeError(f"{name}: expected a Parameter, got {came}; write to {name}.data")
-        if replaces or isinstance(value, (Parameter, Module)):
+        # Whatever takes the place of something may decide how a step is computed: an option or a
+        # method. Caches and the mode do not.
+        decides = hasattr(self, name) and not name.startswith("_") and name != "training"
+        if decides or isinstance(value, (Parameter, Module)):
             structure_changed()
         super().__setattr__(name, value)
 

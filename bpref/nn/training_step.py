@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +38,8 @@ class TrainingStep:
     ----------
     model : Module
         A `Sequential` of `Linear`, `ReLU`, `Tanh`, `Sigmoid` and `Identity` runs as a
-        program; any other model runs by these lines.
+        program; any other model runs by these lines, and so does one with a forward or backward
+        of its own.
     criterion : Module
         `MSELoss`, `HalfMSELoss` or `CrossEntropyLoss` (without options other than a reduction
         "mean" or "sum") for the program; any other by the lines.
@@ -49,7 +50,8 @@ class TrainingStep:
     ----------
     model, criterion, optimizer
         As given. After a step the gradients of the parameters are those of its batch; the
-        program does not compute ∂J/∂input, which nobody asks for.
+        program does not compute ∂J/∂input, which nobody asks for. Modules, parameters and
+        options may be changed between steps.
 
     Raises
     ------
@@ -76,7 +78,7 @@ class TrainingStep:
                 raise TypeError(f"{name}: expected a bpref.nn.Module, got {came}")
         self.model, self.criterion, self.optimizer = model, criterion, optimizer
         self._programs: dict[tuple[int, ...], Program] = {}
-        self._version = -1
+        self._written_for: tuple[Any, ...] = ()
 
     def __call__(self, input: np.ndarray, target: np.ndarray) -> float:
         """Train on one batch.
@@ -93,14 +95,14 @@ class TrainingStep:
         float
             The loss before the update.
         """
-        if self._version != structure_version():  # a parameter was replaced or moved
+        written_for = structure_version(), self.model, self.criterion, self.optimizer
+        if self._written_for != written_for:  # a module or a parameter has changed
             self._programs.clear()
-            self._version = structure_version()
+            self._written_for = written_for
         program = self._programs.get(getattr(input, "shape", ()))
-        rows = np.ndim(input) == 2 and len(input) > 0
-        if program is None and rows and _is_supported(self.model, self.criterion):
+        if program is None and _is_batch(input) and self._has_program():
             self.criterion(self.model(input), target)  # raises where something does not fit
-            program = self._programs[np.shape(input)] = Program(self.model, self.criterion, input)
+            program = self._programs[input.shape] = Program(self.model, self.criterion, input)
         if program is None or not program.fits(input, target):
             return self._by_modules(input, target)
         loss = program.run(input, target)
@@ -109,7 +111,14 @@ class TrainingStep:
 
     def __getstate__(self) -> dict[str, Any]:
         # Programs refer to arrays of this very model; a copy writes its own.
-        return {**vars(self), "_programs": {}}
+        return {**vars(self), "_programs": {}, "_written_for": ()}
+
+    def _has_program(self) -> bool:
+        return (
+            _is_supported(self.model)
+            and _has_gradient(self.criterion)
+            and _are_held(self.model, self.optimizer)
+        )
 
     def _by_modules(self, input: np.ndarray, target: np.ndarray) -> float:
         self.optimizer.zero_grad()
@@ -122,27 +131,45 @@ class TrainingStep:
 # --8<-- [end:TrainingStep]
 
 
-def _is_supported(model: Module, criterion: Module) -> TypeGuard[Sequential]:
+def _is_batch(input: Any) -> bool:
+    return type(input) is np.ndarray and input.ndim == 2 and len(input) > 0
+
+
+def _is_supported(model: Module) -> bool:
     layers = (Linear, ReLU, Tanh, Sigmoid, Identity)
-    if not isinstance(model, Sequential) or not len(model):
+    if not isinstance(model, Sequential) or not len(model) or not _runs_as(model, Sequential):
         return False
-    if type(model).forward is not Sequential.forward:
-        return False
-    places = list(model._all_parameters())
-    if not places:
-        return False
-    unshared = len({id(parameter) for _, parameter in places}) == len(places)
-    return unshared and all(type(m) in layers for m in model.modules) and _has_program(criterion)
+    return all(type(m) in layers and _runs_as(m, type(m)) for m in model.modules)
 
 
-def _has_program(criterion: Module) -> bool:
-    if not isinstance(criterion, (MSELoss, HalfMSELoss, CrossEntropyLoss)):
+def _are_held(model: Module, optimizer: Any) -> bool:
+    """Whether the optimizer holds all parameters of the model once, and no others.
+
+    The program writes their gradients anew; `zero_grad` must have had no other effect.
+    """
+    places = [id(parameter) for _, parameter in model._all_parameters()]
+    held = [id(parameter) for parameter in getattr(optimizer, "params", ())]
+    return bool(places) and sorted(places) == sorted(held)
+
+
+def _has_gradient(criterion: Any) -> bool:
+    kinds = MSELoss, HalfMSELoss, CrossEntropyLoss
+    if not any(isinstance(criterion, kind) and _runs_as(criterion, kind) for kind in kinds):
         return False
     if isinstance(criterion, CrossEntropyLoss) and (
         criterion.weight is not None or criterion.label_smoothing or criterion.ignore_index >= 0
     ):
         return False
-    return criterion.reduction != "none"
+    return bool(criterion.reduction != "none")
+
+
+def _runs_as(module: Module, kind: type[Module]) -> bool:
+    """Whether a module computes with the code of this class: not overridden, not patched."""
+    names = ("__call__", "forward", "backward")
+    return all(
+        name not in vars(module) and getattr(type(module), name) is getattr(kind, name)
+        for name in names
+    )
 
 
 class Program:
@@ -156,7 +183,7 @@ class Program:
         Only its shape and dtype matter.
     """
 
-    def __init__(self, model: Sequential, criterion: Module, input: np.ndarray) -> None:
+    def __init__(self, model: Any, criterion: Module, input: np.ndarray) -> None:
         self.forward: list[Call] = []
         self.backward: list[Call] = []  # in the order of execution
         self.dtype = input.dtype

@@ -52,8 +52,8 @@ def _scaled_dot_product_attention_sizes(
     query: Any, key: Any, value: Any, dropout_p: float = 0.0, **options: Any
 ) -> dict[str, int]:
     *lead, L, E = query.shape
-    S, V = value.shape[-2:]
-    return {"B": math.prod(lead), "L": L, "S": S, "E": E, "V": V, "d": int(dropout_p > 0)}
+    S, Ev = value.shape[-2:]
+    return {"B": math.prod(lead), "L": L, "S": S, "E": E, "Ev": Ev, "d": int(dropout_p > 0)}
 
 
 def _scaled_dot_product_attention_reference(
@@ -163,20 +163,20 @@ OPERATORS = [
             r" \bigl(\Delta V^\top - \textstyle\sum_j P_{:,j} \odot (\Delta V^\top)_{:,j}\bigr)",
             "key": r"s\, G^\top Q",
             "value": r"P^\top \Delta",
-            "attn_mask": r"G",
+            "attn_mask": r"\textstyle\sum_n G_n",
         },
         shapes={
             "query": "(N, L, E)",
             "key": "(N, S, E)",
-            "value": "(N, S, V)",
+            "value": "(N, S, Ev)",
             "attn_mask": "(L, S)",
-            "output": "(N, L, V)",
+            "output": "(N, L, Ev)",
         },
         sizes=_scaled_dot_product_attention_sizes,
         cost=Cost(
-            forward="B*L*(E + S*E + d*S + S*V)",
-            backward="B*L*(2*E + 2*S*E + (2 + d)*S + 2*S*V)",
-            stored="B*(L*E + S*E + S*V + (1 + 2*d)*L*S)",
+            forward="B*L*(E + S*E + d*S + S*Ev)",
+            backward="B*L*(2*E + 2*S*E + (2 + d)*S + 2*S*Ev)",
+            stored="B*(L*E + S*E + S*Ev + (1 + 2*d)*L*S)",
         ),
         torch="nn.functional.scaled_dot_product_attention",
         reference=_scaled_dot_product_attention_reference,
@@ -199,16 +199,17 @@ OPERATORS = [
         ),
         sample=_multi_head_attention,
         formula=r"Y = [Z_1, \dots, Z_H] W_O^\top + b_O, \quad Z_h = \operatorname{softmax}"
-        r"\bigl(\tfrac{1}{\sqrt{D/H}} Q_h K_h^\top + M\bigr) V_h,"
-        r" \quad [Q_1, \dots, Q_H] = Q W_Q^\top + b_Q",
+        r"\bigl(\tfrac{1}{\sqrt{D/H}} q_h k_h^\top + M\bigr) v_h,"
+        r" \quad [q_1, \dots, q_H] = Q W_Q^\top + b_Q",
         rules={
-            "query": r"[\bar Q_1, \dots, \bar Q_H]\, W_Q",
-            "key": r"[\bar K_1, \dots, \bar K_H]\, W_K",
-            "value": r"[\bar V_1, \dots, \bar V_H]\, W_V",
-            "in_proj_weight": r"[\bar Q_1, \dots, \bar Q_H]^\top Q"
-            r" \text{ above the same for } K \text{ and } V",
-            "in_proj_bias": r"\textstyle\sum_i [\bar Q_1, \dots, \bar Q_H]_{i,:}"
-            r" \text{ above the same for } K \text{ and } V",
+            "query": r"[\bar q_1, \dots, \bar q_H]\, W_Q",
+            "key": r"[\bar k_1, \dots, \bar k_H]\, W_K",
+            "value": r"[\bar v_1, \dots, \bar v_H]\, W_V",
+            "in_proj_weight": r"\begin{pmatrix} [\bar q_1, \dots, \bar q_H]^\top Q \\"
+            r" [\bar k_1, \dots, \bar k_H]^\top K \\"
+            r" [\bar v_1, \dots, \bar v_H]^\top V \end{pmatrix}",
+            "in_proj_bias": r"\textstyle\sum_i [\bar q_1, \dots, \bar q_H,"
+            r" \bar k_1, \dots, \bar k_H, \bar v_1, \dots, \bar v_H]_{i,:}",
             "out_proj_weight": r"\Delta^\top [Z_1, \dots, Z_H]",
             "out_proj_bias": r"\textstyle\sum_i \Delta_{i,:}",
         },

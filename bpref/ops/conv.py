@@ -105,7 +105,7 @@ def _sizes(axes: str, input: Any, weight: Any, **options: Any) -> dict[str, int]
     names = [f"{axis}o" for axis in axes]
     outputs = dict(zip(names, arguments(input, weight, **given, axes=axes)[-1], strict=True))
     kernel = {f"k{axis}": k for axis, k in zip(axes, weight.shape[2:], strict=True)}
-    return _images(input, axes) | outputs | kernel | {"O": len(weight), "c": weight.shape[1]}
+    return _images(input, axes) | outputs | kernel | {"O": len(weight), "Cg": weight.shape[1]}
 
 
 def _images(input: Any, axes: str) -> dict[str, int]:
@@ -124,13 +124,12 @@ def _conv2d_sizes(**call: Any) -> dict[str, int]:
 
 def _conv_transpose2d_sizes(input: Any, weight: Any, **options: Any) -> dict[str, int]:
     _, o, kH, kW = weight.shape
-    return _images(input, "HW") | {"o": o, "kH": kH, "kW": kW}
+    return _images(input, "HW") | {"Og": o, "kH": kH, "kW": kW}
 
 
 _BIAS = r"\textstyle\sum_{n,p,q} \Delta_{n,o,p,q}"
 _SHAPES = {"input": "(N, C, H, W)", "weight": "(O, C / groups, kH, kW)", "bias": "(O,)"}
 
-# X is the padded image, s the stride, d the dilation; one group.
 OPERATORS = [
     Operator(
         name="conv1d",
@@ -152,7 +151,7 @@ OPERATORS = [
             "output": "(N, O, Lo)",
         },
         sizes=_conv1d_sizes,
-        cost=Cost(forward="N*O*Lo*c*kL", backward="2*N*O*Lo*c*kL", stored="N*C*L"),
+        cost=Cost(forward="N*O*Lo*Cg*kL", backward="2*N*O*Lo*Cg*kL", stored="N*C*L"),
         torch="nn.functional.conv1d",
         parameters=("weight", "bias"),
         benchmark=_conv1d_benchmark,
@@ -174,7 +173,7 @@ OPERATORS = [
         },
         shapes={**_SHAPES, "output": "(N, O, Ho, Wo)"},
         sizes=_conv2d_sizes,
-        cost=Cost(forward="N*O*Ho*Wo*c*kH*kW", backward="2*N*O*Ho*Wo*c*kH*kW", stored="N*C*H*W"),
+        cost=Cost(forward="N*O*Ho*Wo*Cg*kH*kW", backward="2*N*O*Ho*Wo*Cg*kH*kW", stored="N*C*H*W"),
         torch="nn.functional.conv2d",
         parameters=("weight", "bias"),
         benchmark=_conv2d_benchmark,
@@ -196,7 +195,7 @@ OPERATORS = [
         },
         shapes={**_SHAPES, "weight": "(C, O / groups, kH, kW)", "output": "(N, O, Ho, Wo)"},
         sizes=_conv_transpose2d_sizes,
-        cost=Cost(forward="N*C*H*W*o*kH*kW", backward="2*N*C*H*W*o*kH*kW", stored="N*C*H*W"),
+        cost=Cost(forward="N*C*H*W*Og*kH*kW", backward="2*N*C*H*W*Og*kH*kW", stored="N*C*H*W"),
         torch="nn.functional.conv_transpose2d",
         parameters=("weight", "bias"),
         benchmark=_conv_transpose2d_benchmark,

@@ -166,7 +166,7 @@ def _binary_sizes(
     n = input.size
     return {
         "n": n,
-        "w": 0 if weight is None else n,
+        "u": 0 if weight is None else n,
         "p": 0 if pos_weight is None else n,
         "s": sum(factor.size for factor in (weight, pos_weight) if factor is not None),
     }
@@ -476,11 +476,15 @@ def _reinforce_reference(
 
 def _box_rule(which: int, enclosing: bool) -> str:
     """Return the chain rule over the areas: I intersection, A own, U union, C around both."""
-    areas = [("I", "I"), ("U", f"A_{which}")] + ([("C", "C")] if enclosing else [])
-    terms = (
-        rf"\frac{{\partial J}}{{\partial {by}}} \frac{{\partial {area}}}{{\partial B_{which}}}"
-        for by, area in areas
-    )
+    box = rf"\partial B_{which}"
+    terms = [
+        # The union is A_1 + A_2 - I.
+        rf"\left( \frac{{\partial J}}{{\partial I}} - \frac{{\partial J}}{{\partial U}} \right)"
+        rf" \frac{{\partial I}}{{{box}}}",
+        rf"\frac{{\partial J}}{{\partial U}} \frac{{\partial A_{which}}}{{{box}}}",
+    ]
+    if enclosing:
+        terms.append(rf"\frac{{\partial J}}{{\partial C}} \frac{{\partial C}}{{{box}}}")
     return r"\bar J \left( " + " + ".join(terms) + r" \right)"
 
 
@@ -554,19 +558,20 @@ OPERATORS = [
     ),
     _elementwise(
         "binary_cross_entropy_with_logits",
-        r"J = -\frac{1}{n} \sum_i w_i \left( p_i\, y_i \log \sigma(a_i)"
+        r"J = -\frac{1}{n} \sum_i w_i \left( v_i\, y_i \log \sigma(a_i)"
         r" + (1 - y_i) \log(1 - \sigma(a_i)) \right)",
         r"\bar J\, \frac{1}{n} w \odot \left( (1 - y) \odot \sigma(a)"
-        r" - p \odot y \odot (1 - \sigma(a)) \right)",
-        Cost(forward="2*n + w + p", backward="n + w + 3*p", stored="2*n + s"),
+        r" - v \odot y \odot (1 - \sigma(a)) \right)",
+        Cost(forward="2*n + u + p", backward="n + u + 3*p", stored="2*n + s"),
         sample=_binary,
         sizes=_binary_sizes,
         benchmark=_binary_benchmark,
     ),
     _loss(
         "cross_entropy",
-        r"J = -\frac{1}{N} \sum_i \sum_c q_{ic} \log \operatorname{softmax}(a_i)_c",
-        r"\bar J\, \frac{1}{N} (\operatorname{softmax}(a) - q)",
+        r"J = -\frac{1}{Z} \sum_i \sum_c q_{ic} \log \operatorname{softmax}(a_i)_c",
+        r"\bar J\, \frac{1}{Z} \bigl(\operatorname{softmax}(a_i)_c \textstyle\sum_k q_{ik}"
+        r" - q_{ic}\bigr)",
         Cost(forward="n + w + s", backward="2*n", stored="2*n + M"),
         sample=_cross_entropy,
         sizes=_class_sizes,
@@ -577,8 +582,8 @@ OPERATORS = [
     ),
     _loss(
         "nll_loss",
-        r"J = -\frac{1}{N} \sum_i \log p_{i, y_i}",
-        r"-\bar J\, \frac{1}{N} [c = y_i]",
+        r"J = -\frac{1}{Z} \sum_i w_{y_i} \log p_{i, y_i}",
+        r"-\bar J\, \frac{1}{Z} w_{y_i} [c = y_i]",
         Cost(forward="M", backward="M", stored="3*M"),
         sample=_nll_loss,
         sizes=_class_sizes,
@@ -599,8 +604,8 @@ OPERATORS = [
     _elementwise(
         "hinge_embedding_loss",
         r"J = \frac{1}{n} \sum_i \begin{cases} x_i & y_i = 1 \\"
-        r" \max(0, m - x_i) & y_i = -1 \end{cases}",
-        r"\bar J\, \frac{1}{n} \begin{cases} 1 & y = 1 \\ -[x \le m] & y = -1 \end{cases}",
+        r" \max(0, \mu - x_i) & y_i = -1 \end{cases}",
+        r"\bar J\, \frac{1}{n} \begin{cases} 1 & y = 1 \\ -[x \le \mu] & y = -1 \end{cases}",
         Cost(forward="0", backward="n", stored="n"),
         sample=_hinge_embedding_loss,
         benchmark=_hinge_benchmark,
@@ -608,7 +613,7 @@ OPERATORS = [
     _loss(
         "multi_margin_loss",
         r"J = \frac{1}{N} \sum_i \frac{1}{C} \sum_{c \ne y_i} v_{ic}^p,"
-        r" \quad v_{ic} = \max(0, m - x_{i, y_i} + x_{ic})",
+        r" \quad v_{ic} = \max(0, \mu - x_{i, y_i} + x_{ic})",
         r"\bar J\, \frac{1}{N C} \begin{cases} p\, v_{ic}^{p - 1} [v_{ic} > 0] & c \ne y_i \\"
         r" -\sum_{k \ne y_i} p\, v_{ik}^{p - 1} [v_{ik} > 0] & c = y_i \end{cases}",
         Cost(forward="M + q", backward="M + n + q", stored="n + 2*M"),
@@ -636,8 +641,9 @@ OPERATORS = [
     ),
     _loss(
         "ctc_loss",
-        r"J = -\log \sum_{\pi \in \mathcal A(y)} \prod_t p_t(\pi_t)",
-        r"-\bar J\, \gamma_t(c), \quad \gamma_t(c) = P(\pi_t = c \mid \pi \in \mathcal A(y))",
+        r"J = -\frac{1}{N} \sum_i \frac{1}{\max(1, S_i)}"
+        r" \log \sum_{\pi \in \mathcal A(y_i)} \prod_{t \le T_i} p_{ti}(\pi_t)",
+        r"-\bar J\, \frac{1}{N \max(1, S_i)}\, P(\pi_t = c \mid \pi \in \mathcal A(y_i))",
         Cost(forward="0", backward="T*N*C", stored="2*T*N*L + 2*N*L + N*K + 3*N"),
         sample=_ctc_loss,
         sizes=_ctc_sizes,
@@ -652,8 +658,8 @@ OPERATORS = [
     ),
     _loss(
         "reinforce_loss",
-        r"J = -\frac{1}{N} \sum_i \log \pi(a_i \mid s_i)\, (R_i - b_i)",
-        r"\bar J\, \frac{1}{N} (R_i - b_i)\, (\pi(c \mid s_i) - [c = a_i])",
+        r"J = -\frac{1}{N} \sum_i \log \pi_{i, k_i}\, (R_i - b_i)",
+        r"\bar J\, \frac{1}{N} (R_i - b_i)\, (\pi_{ic} - [c = k_i])",
         Cost(forward="N", backward="N + N*A", stored="N*A + 2*N"),
         sample=_reinforce_loss,
         sizes=_reinforce_sizes,

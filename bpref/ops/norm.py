@@ -75,7 +75,7 @@ def _batch_norm_sizes(
         "N": len(input),
         "C": input.shape[1],
         "L": math.prod(input.shape[2:]),
-        "w": int(weight is not None),
+        "a": int(weight is not None),
         "t": int(training),
         "s": s,
         "u": s * int(training and input.size > 0),
@@ -102,7 +102,7 @@ def _layer_norm_sizes(
     input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> dict[str, int]:
     D = math.prod(normalized_shape)
-    return {"N": input.size // D, "D": D, "w": int(weight is not None)}
+    return {"N": input.size // D, "D": D, "a": int(weight is not None)}
 
 
 def _group_norm(draw: Draw) -> Sample:
@@ -133,7 +133,7 @@ def _group_norm_sizes(
         "C": C,
         "L": math.prod(input.shape[2:]),
         "G": num_groups,
-        "w": int(weight is not None),
+        "a": int(weight is not None),
     }
 
 
@@ -192,8 +192,8 @@ OPERATORS = [
         },
         sizes=_batch_norm_sizes,
         cost=Cost(
-            forward="(1 + t + w)*N*C*L + 3*u*C",
-            backward="(2 + t)*N*C*L + w*C",
+            forward="(1 + t + a)*N*C*L + 3*u*C",
+            backward="(2 + t)*N*C*L + a*C",
             stored="N*C*L + C + 2*s*C",
         ),
         torch="nn.functional.batch_norm",
@@ -217,7 +217,7 @@ OPERATORS = [
         },
         shapes={"input": "(N, D)", "weight": "(D,)", "bias": "(D,)", "output": "(N, D)"},
         sizes=_layer_norm_sizes,
-        cost=Cost(forward="(2 + w)*N*D", backward="(3 + 2*w)*N*D", stored="N*D + N"),
+        cost=Cost(forward="(2 + a)*N*D", backward="(3 + 2*a)*N*D", stored="N*D + N"),
         torch="nn.functional.layer_norm",
         parameters=("weight", "bias"),
         benchmark=_layer_norm_benchmark,
@@ -239,7 +239,7 @@ OPERATORS = [
         },
         shapes={"input": "(N, C, L)", "weight": "(C,)", "bias": "(C,)", "output": "(N, C, L)"},
         sizes=_group_norm_sizes,
-        cost=Cost(forward="(2 + w)*N*C*L", backward="(3 + 2*w)*N*C*L", stored="N*C*L + N*G"),
+        cost=Cost(forward="(2 + a)*N*C*L", backward="(3 + 2*a)*N*C*L", stored="N*C*L + N*G"),
         torch="nn.functional.group_norm",
         reference=_group_norm_reference,
         parameters=("weight", "bias"),
@@ -261,7 +261,7 @@ OPERATORS = [
         },
         shapes={"input": "(N, D)", "weight": "(D,)", "output": "(N, D)"},
         sizes=_rms_norm_sizes,
-        cost=Cost(forward="(2 + w)*N*D", backward="(3 + 2*w)*N*D", stored="N*D + N"),
+        cost=Cost(forward="(2 + a)*N*D", backward="(3 + 2*a)*N*D", stored="N*D + N"),
         torch="nn.functional.rms_norm",
         parameters=("weight",),
         benchmark=_rms_norm_benchmark,

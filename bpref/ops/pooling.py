@@ -70,7 +70,6 @@ def _sizes(
 
 _SHAPES = {"input": "(N, C, H, W)", "output": "(N, C, Ho, Wo)"}
 
-# X is the padded image, s the stride, d the dilation.
 OPERATORS = [
     Operator(
         name="max_pool2d",
@@ -80,10 +79,7 @@ OPERATORS = [
         gradients=("input",),
         sample=_max_pool2d,
         formula=r"Y_{n,c,p,q} = \max_{i,j} X_{n,c,u,v}, \quad u = sp + di,\ v = sq + dj",
-        rules={
-            "input": r"\textstyle\sum_{p,q} [(u, v) \text{ is the first maximum of window }"
-            r" (p, q)]\, \bar Y_{n,c,p,q}"
-        },
+        rules={"input": r"\textstyle\sum_{p,q} [(u, v) = m_{n,c,p,q}]\, \bar Y_{n,c,p,q}"},
         shapes=_SHAPES,
         sizes=_sizes,
         cost=Cost(forward="0", backward="0", stored="N*C*Ho*Wo"),

@@ -82,7 +82,7 @@ def _sizes(
     cuts = 0 if truncation is None else (T - 1) // truncation
     tanh = int(nonlinearity != "relu")
     # K is the number of steps whose gradient goes on to the step before.
-    return {"T": T, "N": N, "D": D, "H": h_0.shape[1], "K": T - cuts, "t": tanh}
+    return {"T": T, "N": N, "D": D, "H": h_0.shape[1], "K": T - cuts, "z": tanh}
 
 
 def _reference(module: str) -> Callable[..., Any]:
@@ -151,7 +151,7 @@ def _reference(module: str) -> Callable[..., Any]:
 _SHAPES = {"input": "(T, N, D)", "h_0": "(N, H)"}
 _RULE_INPUT = r"\Delta_t W_{ih}"
 _RULE_WEIGHT_IH = r"\textstyle\sum_t \Delta_t^\top X_t"
-_RULE_BIAS = r"\textstyle\sum_{t,i} \Delta_{t,i,:}"
+_RULE_BIAS = r"\textstyle\sum_{t,s} \Delta_{t,s,:}"
 
 OPERATORS = [
     Operator(
@@ -182,7 +182,7 @@ OPERATORS = [
         sizes=_sizes,
         cost=Cost(
             forward="T*N*H*(D + H)",
-            backward="T*N*H*(2*D + H) + K*N*H*H + 2*t*T*N*H",
+            backward="T*N*H*(2*D + H) + K*N*H*H + 2*z*T*N*H",
             stored="T*N*D + (T + 1)*N*H + N",
         ),
         torch="nn.RNN",
@@ -268,7 +268,7 @@ OPERATORS = [
             "weight_ih": _RULE_WEIGHT_IH,
             "weight_hh": r"\textstyle\sum_t E_t^\top H_{t-1}",
             "bias_ih": _RULE_BIAS,
-            "bias_hh": r"\textstyle\sum_{t,i} E_{t,i,:}",
+            "bias_hh": r"\textstyle\sum_{t,s} E_{t,s,:}",
         },
         shapes={
             **_SHAPES,

@@ -131,7 +131,9 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go on where `state_dict` was taken; nothing is changed when anything does not fit.
 
-        The values of the parameters are not part of it: load those into the model.
+        The values of the parameters are not part of it: load those into the model. Once a step
+        was made, every array that the options ask for has to be there. Where one of them, such as
+        a momentum, was set after the last step, make a step before the state is taken.
 
         Parameters
         ----------
@@ -143,13 +145,14 @@ class Optimizer:
         TypeError
             If something is of the wrong kind.
         ValueError
-            If keys are missing or unexpected, an option is out of range, or a shape does not fit.
+            If keys or arrays are missing or unexpected, an option is out of range, or a shape
+            does not fit.
         """
         _check.keys("state_dict", state_dict, ("steps", "options", "state"))
         steps = _check.count("state_dict['steps']", state_dict["steps"])
         _check.keys("state_dict['options']", state_dict["options"], self.options)
         checked = type(self)(self.params, **state_dict["options"])
-        checked._states = self._check_states(state_dict["state"])
+        checked._states = checked._check_states(state_dict["state"], steps)
         for name in self.options:
             setattr(self, name, getattr(checked, name))
         self.steps, self._states = steps, checked._states
@@ -190,22 +193,35 @@ class Optimizer:
             start += p.size
         return states
 
-    def _check_states(self, states: Any) -> list[State]:
-        """Return copies of the arrays when each fits its parameter."""
+    def _check_states(self, states: Any, steps: int) -> list[State]:
+        """Return copies of the arrays when each fits its parameter and none is missing."""
         name = "state_dict['state']"
         if not isinstance(states, (list, tuple)):
             raise TypeError(f"{name}: expected a list, got {type(states).__name__}")
         if len(states) != len(self.params):
             raise ValueError(f"{name}: expected {len(self.params)} dicts, got {len(states)}")
-        for i, state in enumerate(states):
-            _check.keys(f"{name}[{i}]", state, states[0])
-        unknown = [key for key in states[0] if key not in self.buffers]
+        first = list(states[0]) if isinstance(states[0], Mapping) else []
+        unknown = [key for key in first if key not in self.buffers]
         if unknown:
             raise ValueError(f"{name}: expected names from {self.buffers}, got {unknown}")
+        # More than a step makes is right, too: an option may have been another one before.
+        expected = list(dict.fromkeys([*self._made_by_a_step(), *first])) if steps else []
+        for i, state in enumerate(states):
+            _check.keys(f"{name}[{i}]", state, expected)
         return [
             {key: _as_array(f"{name}[{i}][{key!r}]", state[key], p) for key in state}
             for i, (state, p) in enumerate(zip(states, self.params, strict=True))
         ]
+
+    def _made_by_a_step(self) -> State:
+        """Return the state after one step of a new optimizer with these options."""
+        trial = Parameter(np.ones((1,) * len(self.params[0].shape)))
+        trial.grad = np.ones(trial.shape)
+        fresh = type(self)([trial], **{name: getattr(self, name) for name in self.options})
+        with np.errstate(all="ignore"):  # only the names of the arrays matter
+            fresh.step()
+        (state,) = fresh._states
+        return state
 
 
 # --8<-- [end:Optimizer]

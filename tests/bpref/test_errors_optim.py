@@ -533,6 +533,44 @@ def test_a_wrong_state_changes_nothing(change, error, message, flat):
         np.testing.assert_array_equal(p.data, q.data)
 
 
+TWO = "['exp_avg', 'exp_avg_sq']"
+# What a resumed run lacks: (options, steps, names kept of each state, index and message)
+PARTIAL = {
+    "one array of all": ({}, 5, ["exp_avg"], f"[0]: expected the keys {TWO}, got ['exp_avg']"),
+    "all arrays": ({}, 5, [], f"[0]: expected the keys {TWO}, got []"),
+    "steps": ({}, 0, ["exp_avg", "exp_avg_sq"], f"[0]: expected the keys [], got {TWO}"),
+    "what an option adds": (
+        {"amsgrad": True},
+        5,
+        ["exp_avg", "exp_avg_sq"],
+        f"[0]: expected the keys ['exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'], got {TWO}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kwargs", "steps", "kept", "message"), PARTIAL.values(), ids=PARTIAL)
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_state_without_its_arrays_or_steps_is_refused(kwargs, steps, kept, message, flat):
+    optimizer = trained("Adam", flat, lr=0.5)
+    before = optimizer.state_dict()
+    good = trained("Adam", flat, **kwargs).state_dict()
+    states = [{name: state[name] for name in kept} for state in good["state"]]
+    message = f"state_dict['state']{message}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        optimizer.load_state_dict({**good, "steps": steps, "state": states})
+    np.testing.assert_equal(optimizer.state_dict(), before)
+
+
+def test_the_state_that_lacks_an_array_is_named():
+    optimizer = trained("Adam")
+    for i in (0, 1):
+        state = optimizer.state_dict()
+        del state["state"][i]["exp_avg"]
+        message = f"state_dict['state'][{i}]: expected the keys {TWO}, got ['exp_avg_sq']"
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            optimizer.load_state_dict(state)
+
+
 def parts(optimizer):
     two = [optim.StepLR(optimizer, 1), optim.CosineAnnealingLR(optimizer, 5)]
     return optim.SequentialLR(optimizer, two, [2])

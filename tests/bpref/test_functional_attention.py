@@ -322,6 +322,27 @@ def test_a_bool_and_a_float_mask(op, backward):
     )
 
 
+@every
+def test_where_one_place_has_all_the_weight_the_scores_get_no_gradient(op, backward):
+    """Rounding must not take its place: Adam would turn it into whole steps."""
+    rng = np.random.default_rng(0)
+    query, key, value, grad = rng.normal(size=(4, 2, 16, 8)).astype(np.float32) * 1000
+    _, cache = op(query, key, value)
+    grad_query, grad_key, grad_value, _ = backward(grad, cache)
+    assert not grad_query.any()
+    assert not grad_key.any()
+    assert grad_value.any()
+
+
+@every
+def test_the_output_may_be_changed_before_the_backward_pass(op, backward):
+    output, cache = op(*arrays(2))
+    expected = backward(np.ones_like(output), cache)
+    output += 1.0
+    for ours, theirs in zip(backward(np.ones_like(output), cache)[:3], expected[:3], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 @every_mha
 def test_a_bool_and_a_float_mask_in_float32(op, backward):
     single = [a.astype(np.float32) for a in (*sequences(), *parameters())]

@@ -274,9 +274,11 @@ def test_float32_keeps_its_dtype_and_four_digits(seed, shape):
         numeric = numerical_gradient(f, x)
         assert numeric.dtype == np.float32
         assert numeric.shape == shape
-        np.testing.assert_allclose(numeric, gradient, rtol=1e-3, atol=1e-2)
         report = check_gradients(f, {"x": x}, {"x": gradient})
         assert report.ok, str(report)
+        # What the rounding of f leaves, and the h² f‴ / 6 of the central difference.
+        rounding = report.resolution["x"] * np.abs(gradient).max(initial=0.0)
+        np.testing.assert_allclose(numeric, gradient, rtol=1e-4, atol=rounding + 1e-4)
         assert report.rtol == 1e-2
         assert report.dtype == "float32"
 
@@ -808,6 +810,11 @@ WRONG = {
     "superfluous x": (np.cos(ROWS) * ROWS, "numeric = analytic / x: a superfluous factor x"),
     "penalty": (np.cos(ROWS) - 0.25 * ROWS, "numeric = analytic + 0.25 × x: a missing summand"),
     "constant": (np.cos(ROWS) - 0.5, "numeric = analytic + 0.5 × 1: a missing summand"),
+    "twice": (np.cos(ROWS) + ROWS, "numeric = analytic − x: a superfluous summand"),
+    "superfluous": (
+        np.cos(ROWS) + 0.25 * ROWS,
+        "numeric = analytic − 0.25 × x: a superfluous summand",
+    ),
     "rows": (
         np.cos(ROWS) * (np.arange(7) < 3)[:, None],
         "wrong only at indices 3 to 6 of axis 0, analytic is 0 there: a part that is never written",
@@ -836,9 +843,16 @@ def test_cause(gradient, text):
     assert found.startswith(text)
 
 
+def test_a_square_gradient_is_not_reshaped():
+    assert cause(np.cos(SQUARE).T, x=SQUARE) == ("numeric = analytic.T: a missing transpose",)
+
+
 def test_cause_in_f():
     assert cause(np.cos(ROWS), f=lambda x: 3.0) == (
-        "numeric is 0 everywhere: f does not depend on x",
+        "numeric is 0 everywhere: f is flat here, or does not depend on x",
+    )
+    assert cause(np.ones(3), f=lambda x: np.sum(x**2), x=np.zeros(3)) == (
+        "numeric is 0 everywhere: f is flat here, or does not depend on x",
     )
     found = cause(np.cos(ROWS), f=lambda x: np.nan)
     assert found == ("numeric is nan or infinite: f leaves its domain within the step",)
@@ -1153,6 +1167,26 @@ def test_a_transpose_with_the_wrong_matrix_has_no_simple_cause():
     )
     assert report.worst.name == "x"
     assert report.causes == {}
+
+
+@pytest.mark.parametrize("backward_takes", ["cache", "inputs"])
+def test_a_generator_among_the_options_draws_the_same_numbers_each_time(backward_takes):
+    forward, backward = F.dropout, F.dropout_backward
+    if backward_takes == "inputs":
+
+        def forward(input, generator):
+            return F.dropout(input, generator=generator)[0]
+
+        def backward(grad_output, input, generator):
+            return F.dropout_backward(grad_output, F.dropout(input, generator=generator)[1])
+
+    generator = np.random.default_rng(0)
+    options = {"generator": generator}
+    report = check_backward(
+        forward, backward, {"input": normal(0, 4, 3)}, options, backward_takes=backward_takes
+    )
+    assert report.ok, str(report)
+    assert generator.random() == np.random.default_rng(0).random()  # it was not used up
 
 
 # --- assertions ------------------------------------------------------------------------------

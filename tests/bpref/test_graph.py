@@ -334,6 +334,15 @@ def test_an_operator_is_a_row_of_the_table(monkeypatch):
     assert apply("hypot", 3, b).parents == (b,)
 
 
+def test_a_row_with_another_number_of_derivatives_than_arguments(monkeypatch):
+    monkeypatch.setitem(OPERATORS, "cos", (math.cos,))
+    expected = "^cos: expected one derivative for each argument, got 0 for 1$"
+    with pytest.raises(ValueError, match=expected):
+        apply("cos", Value(1.0))
+    with pytest.raises(ValueError, match=r"^neg: .*, got 1 for 2$"):
+        apply("neg", Value(1.0), 2.0)
+
+
 # --- errors ----------------------------------------------------------------------------------
 
 X, ZERO, BIG = Value(-8.0), Value(0.0), Value(1e200)

@@ -146,6 +146,141 @@ def test_a_cross_entropy_with_options_runs_by_the_modules(criterion):
     assert step._programs == {}
 
 
+class OwnForward(nn.MSELoss):
+    def forward(self, input, target):
+        return 3.0 * super().forward(input, target)
+
+
+class OwnBackward(nn.HalfMSELoss):
+    def backward(self, grad_output=1.0):
+        return 3.0 * super().backward(grad_output)
+
+
+class OwnCrossEntropy(nn.CrossEntropyLoss):
+    def backward(self, grad_output=1.0):
+        return np.clip(super().backward(grad_output), -0.01, 0.01)
+
+
+class ReversedGradient(nn.Sequential):
+    def backward(self, grad_output):
+        return super().backward(-grad_output)
+
+
+class CalledTwice(nn.Sequential):
+    def __call__(self, input):
+        return 2.0 * super().__call__(input)
+
+
+def assert_like_five_lines(step, x, y, programs=()):
+    """One step has the result of the five lines, and afterwards there are only these programs."""
+    twin = copy.deepcopy(step)
+    expected = by_modules(twin.model, twin.criterion, twin.optimizer, x, y)
+    assert step(x, y) == pytest.approx(expected, rel=1e-12)
+    for ours, theirs in zip(step.model.parameters(), twin.model.parameters(), strict=True):
+        np.testing.assert_allclose(ours.data, theirs.data, rtol=1e-12, atol=1e-14)
+    assert list(step._programs) == list(programs)
+
+
+def build(model, criterion):
+    return nn.TrainingStep(model, criterion, optim.SGD(model.parameters(), lr=0.1))
+
+
+@pytest.mark.parametrize("criterion", [OwnForward, OwnBackward, OwnCrossEntropy])
+def test_a_loss_with_a_method_of_its_own_runs_by_it(criterion):
+    name = "cross entropy" if criterion is OwnCrossEntropy else "mse"
+    model, x, y = problem(10, [3, 2], ACTIVATIONS, True, name, 5)
+    assert_like_five_lines(build(model, criterion()), x, y)
+
+
+@pytest.mark.parametrize("kind", [ReversedGradient, CalledTwice])
+def test_a_model_with_a_method_of_its_own_runs_by_it(kind):
+    model, x, y = problem(11, [3, 4, 2], ACTIVATIONS, True, "mse", 5)
+    assert_like_five_lines(build(kind(*model.modules), nn.MSELoss()), x, y)
+
+
+@pytest.mark.parametrize("place", ["model", "layer", "criterion"])
+@pytest.mark.parametrize("method", ["forward", "backward"])
+def test_a_patched_object_runs_by_the_patch(place, method):
+    model, x, y = problem(12, [3, 4, 2], ACTIVATIONS, True, "mse", 5)
+    step = build(model, nn.MSELoss())
+    patched = {"model": model, "layer": model[0], "criterion": step.criterion}[place]
+    plain, calls = getattr(patched, method), []
+
+    def counted(*args):
+        calls.append(args)
+        return plain(*args)
+
+    setattr(patched, method, counted)
+    step(x, y)
+    assert len(calls) == 1
+    assert step._programs == {}
+
+
+def test_a_subclass_without_methods_of_its_own_keeps_its_program():
+    class Summed(nn.MSELoss):
+        def __init__(self):
+            super().__init__(reduction="sum")
+
+    model = nn.MLP([3, 4, 2], generator=np.random.default_rng(13))
+    x, y = normal(13, 5, 3), normal(14, 5, 2)
+    assert_like_five_lines(build(model, Summed()), x, y, [x.shape])
+
+
+@pytest.mark.parametrize(
+    ("criterion", "option", "value", "programs"),
+    [
+        ("mse", "reduction", "sum", 1),
+        ("half mse", "reduction", "sum", 1),
+        ("cross entropy", "reduction", "sum", 1),
+        ("cross entropy", "weight", nn.Buffer(np.array([1.0, 3.0])), 0),
+        ("cross entropy", "label_smoothing", 0.2, 0),
+        ("cross entropy", "ignore_index", 1, 0),
+    ],
+)
+def test_a_changed_option_of_the_loss_counts_from_the_next_step(criterion, option, value, programs):
+    model, x, y = problem(15, [3, 4, 2], ACTIVATIONS, True, criterion, 6)
+    step = build(model, CRITERIA[criterion]())
+    before = getattr(step.criterion, option)
+    step(x, y)
+    setattr(step.criterion, option, value)
+    assert_like_five_lines(step, x, y, [x.shape][:programs])
+    setattr(step.criterion, option, before)
+    assert_like_five_lines(step, x, y, [x.shape])
+    setattr(step.criterion, option, value)
+    assert_like_five_lines(step, x, y, [x.shape][:programs])
+    step.criterion.reduction = "median"
+    with pytest.raises(ValueError, match="reduction"):
+        step(x, y)
+
+
+def test_replaced_modules_count_from_the_next_step():
+    model, x, y = problem(16, [3, 4, 2], [nn.Tanh, nn.Tanh], True, "mse", 5)
+    step = build(model, nn.MSELoss())
+    step(x, y)
+    model.modules = (model[0], nn.ReLU(), model[2])
+    assert_like_five_lines(step, x, y, [x.shape])
+    model.modules = [model[0], nn.Sigmoid(), model[2]]
+    assert_like_five_lines(step, x, y, [x.shape])
+    with pytest.raises(TypeError):  # what is changed in place would not be noticed
+        model.modules[1] = nn.Sigmoid()
+    model.modules = (model[0], nn.LeakyReLU(), model[2])
+    assert_like_five_lines(step, x, y)
+    model.modules = (model[0], nn.Tanh(), model[2])
+    step(x, y)
+    step.criterion = nn.HalfMSELoss()
+    assert_like_five_lines(step, x, y, [x.shape])
+
+
+@pytest.mark.parametrize("criterion", ["mse", "cross entropy"])
+def test_lists_are_taken_as_the_modules_take_them(criterion):
+    model, x, y = problem(17, [3, 4, 2], ACTIVATIONS, True, criterion, 5)
+    step = build(model, CRITERIA[criterion]())
+    assert_like_five_lines(step, x.tolist(), y)
+    step(x, y)
+    assert_like_five_lines(step, x.tolist(), y.tolist(), [x.shape])
+    assert_like_five_lines(step, x, y.tolist(), [x.shape])
+
+
 def test_ignored_labels_and_probabilities_run_by_the_modules():
     for target in (np.array([0, -100, 1]), np.full((3, 2), 0.5)):
         model, x, _ = problem(2, [3, 2], ACTIVATIONS, True, "cross entropy", 3)
@@ -255,3 +390,20 @@ def test_the_input_gradient_is_not_computed():
     program = Program(model, nn.MSELoss(), x)
     products = [call for call in program.backward if call.func is np.dot]
     assert sum(call.args[-1].shape == x.shape for call in products) == 0
+
+
+@pytest.mark.parametrize("held", ["some", "more"])
+def test_an_optimizer_of_other_parameters_runs_by_the_modules(held):
+    """Gradients that it does not hold add up; those of a stranger are set to zero."""
+    model, x, y = problem(3, [3, 2], [nn.Tanh], True, "mse", 5)
+    stranger = nn.Parameter(np.ones(2))
+    stranger.grad = np.ones(2)
+    params = list(model.parameters())
+    params = params[1:] if held == "some" else [*params, stranger]
+    step = nn.TrainingStep(model, nn.MSELoss(), optim.SGD(params, lr=0.0))
+    step(x, y)
+    once = model[0].weight.grad.copy()
+    step(x, y)
+    factor = 2.0 if held == "some" else 1.0
+    np.testing.assert_allclose(model[0].weight.grad, factor * once)
+    assert stranger.grad.any() == (held == "some")

@@ -623,6 +623,30 @@ def test_a_resumed_run_equals_an_uninterrupted_one(name, kwargs, flat, flat_befo
         np.testing.assert_array_equal(second.state_dict()[key], value)
 
 
+@layouts
+def test_a_state_may_hold_more_than_its_options_ask_for(flat):
+    params = parameters(0, flat)
+    optimizer = optim.RMSprop(params, momentum=0.9, centered=True)
+    set_gradients(params, 0)
+    optimizer.step()
+    optimizer.momentum, optimizer.centered = 0.0, False
+    state = optimizer.state_dict()
+    again = optim.RMSprop(params)
+    again.load_state_dict(state)
+    np.testing.assert_equal(again.state_dict(), state)
+
+
+@pytest.mark.filterwarnings("error")
+def test_loading_does_not_warn_of_overflow():
+    p = nn.Parameter(np.ones((2, 2)))
+    p.grad = np.ones((2, 2))
+    optimizer = optim.Adagrad([p], lr=1e300, eps=0.0, weight_decay=1e300)
+    optimizer.steps = 1
+    state = {**optimizer.state_dict(), "state": [{"sum": np.ones((2, 2))}]}
+    optimizer.load_state_dict(state)
+    np.testing.assert_equal(optimizer.state_dict(), state)
+
+
 def required(name):
     return {"l1": 0.9} if name == "ProximalL1" else {}
 
