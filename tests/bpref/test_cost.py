@@ -121,10 +121,10 @@ ERRORS = {
         "missing a required argument: 'weight'",
     ),
     "misspelt": (
-        lambda: operator_cost("linear", input=X, weight=WEIGHT, bais=X),
+        lambda: operator_cost("linear", input=X, weight=WEIGHT, offset=X),
         TypeError,
-        "linear: expected the arguments input, weight, bias, got input, weight, bais: "
-        "got an unexpected keyword argument 'bais'",
+        "linear: expected the arguments input, weight, bias, got input, weight, offset: "
+        "got an unexpected keyword argument 'offset'",
     ),
     "tuple": (
         lambda: operator_cost("linear", input=(5, 3), weight=WEIGHT),
