@@ -61,7 +61,6 @@ def test_products(call, arrays, expected):
     assert counted(call, *arrays) == expected
 
 
-@pytest.mark.skipif(not hasattr(np, "matvec"), reason="NumPy 2.2 and later")
 def test_products_of_matrix_and_vector():
     assert counted(lambda t, v: np.matvec(t, v), T, V) == 24
     assert counted(lambda w, t: np.vecmat(w, t), W, T) == 24
