@@ -64,8 +64,10 @@ def uniform_(
     ----------
     array : ndarray, any shape, float32 or float64
         Filled in place.
-    a, b : float, default 0 and 1
-        The bounds, a ≤ b.
+    a : float, default 0
+        The lower bound.
+    b : float, default 1
+        The upper bound, at least a.
     generator : numpy.random.Generator, optional
         Where the random numbers come from.
 
@@ -109,8 +111,10 @@ def normal_(
     ----------
     array : ndarray, any shape, float32 or float64
         Filled in place.
-    mean, std : float, default 0 and 1
-        std ≥ 0.
+    mean : float, default 0
+        The mean.
+    std : float, default 1
+        The standard deviation, at least 0.
     generator : numpy.random.Generator, optional
         Where the random numbers come from.
 
@@ -762,7 +766,9 @@ def multi_head_attention_(
         The weights for query, key and value below each other; filled in place.
     out_proj_weight : ndarray, shape (E, E), float32 or float64
         Filled in place.
-    in_proj_bias, out_proj_bias : ndarray, shape (3 E,) and (E,), optional
+    in_proj_bias : ndarray, shape (3 E,), optional
+        Filled in place.
+    out_proj_bias : ndarray, shape (E,), optional
         Filled in place.
     generator : numpy.random.Generator, optional
         Where the random numbers come from.

@@ -31,7 +31,8 @@ def _overview(text: dict[str, Any], lang: str) -> str:
         lines += _example(part)
     table = overview["table"]
     lines += ["", f"## {table['title'][lang]} {{ #all }}", "", table[lang].strip(), ""]
-    lines += ['<div class="wide-table" markdown>', "", _row(table["columns"][lang]), _rule(5)]
+    lines += ['<div class="wide-table name-table" markdown>', ""]
+    lines += [_row(table["columns"][lang]), _rule(5)]
     for family, operators in FAMILIES.items():
         for operator in operators:
             cost = operator.cost
@@ -39,7 +40,7 @@ def _overview(text: dict[str, Any], lang: str) -> str:
                 _row(
                     [
                         f"[`{operator.name}`]({family}.md#{_anchor(operator)})",
-                        _torch(text, lang, operator),
+                        _torch(text, lang, operator, prefix=""),  # the header holds it
                         f"${latex(cost.forward)}$",
                         f"${latex(cost.backward)}$",
                         f"${latex(cost.stored)}$",
@@ -67,7 +68,7 @@ def _operator(text: dict[str, Any], lang: str, operator: Operator) -> list[str]:
     if operator.name in text["symbols"]:
         lines += [text["symbols"][operator.name][lang], ""]
     columns = [labels[key][lang] for key in ("argument", "shape", "gradient")]
-    lines += ['<div class="wide-table" markdown>', "", _row(columns), _rule(3)]
+    lines += ['<div class="wide-table rule-table" markdown>', "", _row(columns), _rule(3)]
     for argument, shape in operator.shapes.items():
         rule = operator.rules.get(argument)
         label = labels["output"][lang] if argument == "output" else f"`{argument}`"
@@ -85,7 +86,7 @@ def _operator(text: dict[str, Any], lang: str, operator: Operator) -> list[str]:
     lines += _letters(text, lang, operator)
     for function in (operator.forward, operator.backward):
         path = Path(function.__code__.co_filename).resolve().relative_to(ROOT).as_posix()
-        lines += ["", f'??? example "{labels["code"][lang]}{function.__name__}"', ""]
+        lines += ["", f'??? example "{labels["code"][lang]}`{function.__name__}`"', ""]
         lines += [f'    ```python title="{path}"', f'    --8<-- "{path}:{function.__name__}"']
         lines += ["    ```"]
     return lines
@@ -130,8 +131,8 @@ def _example(words: dict[str, Any]) -> list[str]:
     return [*fence, "<!--pytest-codeblocks:expected-output-->", "", *output]
 
 
-def _torch(text: dict[str, Any], lang: str, operator: Operator) -> str:
-    return f"`torch.{operator.torch}`" if operator.torch else text["labels"]["none"][lang]
+def _torch(text: dict[str, Any], lang: str, operator: Operator, prefix: str = "torch.") -> str:
+    return f"`{prefix}{operator.torch}`" if operator.torch else text["labels"]["none"][lang]
 
 
 def _shape(text: dict[str, Any], lang: str, shape: str) -> str:

@@ -87,8 +87,16 @@ def _turned(
     lines += ["|---|" + "---:|" * len(names)]
     for case, rows in cases.items():
         cells = [_cell(rows.get(name)) for name in contenders]
-        lines.append("| " + " | ".join([case, *cells]) + " |")
+        lines.append("| " + " | ".join([_case(text, lang, case), *cells]) + " |")
     return [*lines, "", "</div>"]
+
+
+def _case(text: dict[str, Any], lang: str, case: str) -> str:
+    """The case's name in the language of the page."""
+    if lang == "zh":
+        for english, chinese in text["case_zh"].items():
+            case = case.replace(english, chinese)
+    return case
 
 
 def _name(text: dict[str, Any], lang: str, name: str) -> str:
@@ -99,7 +107,8 @@ def _cell(row: dict[str, float] | None) -> str:
     if row is None:
         return "—"
     digits = 2 if row["x"] < 10 else 1
-    return f"**{row['x']:.{digits}f}** [{row['low']:.{digits}f}–{row['high']:.{digits}f}]"
+    low, high = f"{row['low']:.{digits}f}", f"{row['high']:.{digits}f}"
+    return f"**{row['x']:.{digits}f}** [{low}–\u2060{high}]"  # no line breaks after the dash
 
 
 def ahead(cases: dict[str, Any]) -> list[tuple[str, str, float]]:
@@ -121,7 +130,7 @@ def _reasons(text: dict[str, Any], lang: str, threads: dict[str, Any]) -> list[s
             reason = text["why"].get(case.split(",")[0].split(" ")[0])
             if reason is None:
                 raise KeyError(f"pages/speed.toml: [why] has nothing for {case!r}")
-            fields = {"peer": peer, "case": case, "factor": f"{factor:.2f}"}
+            fields = {"peer": peer, "case": _case(text, lang, case), "factor": f"{factor:.2f}"}
             fields |= {"threads": text["threads"][count][lang].lower(), "why": reason[lang]}
             lines.append("- " + text["ahead"][lang].format(**fields))
     if not lines:
@@ -136,14 +145,33 @@ def _operators(text: dict[str, Any], lang: str, measured: dict[str, Any]) -> lis
     lines += ["| " + " | ".join([text["operator"][lang], *columns]) + " |"]
     lines += ["|---|" + "---:|" * len(counts)]
     names = [name for name in measured["threads"][counts[0]] if OPERATORS[name].torch]
+    behind = []
     for name in names:
-        cells = []
-        for count in counts:
-            rows = measured["threads"][count][name]
-            best = max((n for n in rows if n.startswith("bpref")), key=lambda n: rows[n]["x"])
-            cells.append(_cell(rows[best]))
-        lines.append("| " + " | ".join([f"`{name}`", *cells]) + " |")
-    return [*lines, "", "</div>", "", _slower(text, lang, measured["threads"], names)]
+        best = [_best(measured["threads"][count][name]) for count in counts]
+        lines.append("| " + " | ".join([f"`{name}`", *map(_cell, best)]) + " |")
+        if any(row["x"] < 1 for row in best):
+            behind.append(name)
+    lines += ["", "</div>", "", *_operator_reasons(text, lang, behind), ""]
+    return [*lines, _slower(text, lang, measured["threads"], names)]
+
+
+def _best(rows: dict[str, Any]) -> dict[str, float]:
+    """The row of bpref's clear or fast pair, whichever is ahead."""
+    ours: list[dict[str, float]] = [row for n, row in rows.items() if n.startswith("bpref")]
+    return max(ours, key=lambda row: row["x"])
+
+
+def _operator_reasons(text: dict[str, Any], lang: str, behind: list[str]) -> list[str]:
+    """Give the reason for each operator that is behind; a missing one is an error."""
+    why = text["operators_why"].values()
+    if missing := set(behind) - {name for group in why for name in group["of"]}:
+        raise KeyError(f"pages/speed.toml: [operators_why] has nothing for {sorted(missing)}")
+    separator, colon = (", ", ": ") if lang == "en" else ("、", "：")
+    lines = [text["operators_ahead"][lang], ""]
+    for group in why:
+        if names := [f"`{name}`" for name in behind if name in group["of"]]:
+            lines.append(f"- {separator.join(names)}{colon}{group[lang]}")
+    return lines
 
 
 def _slower(text: dict[str, Any], lang: str, threads: dict[str, Any], names: list[str]) -> str:

@@ -324,7 +324,8 @@ def multi_head_attention_backward(
     Returns
     -------
     grad_query : ndarray, shape (N, L, D)
-    grad_key, grad_value : ndarray, shape (N, S, D)
+    grad_key : ndarray, shape (N, S, D)
+    grad_value : ndarray, shape (N, S, D)
         In self-attention the gradient of the one input is the sum of the three.
     grad_in_proj_weight : ndarray, shape (3 D, D)
     grad_in_proj_bias : ndarray, shape (3 D,), or None

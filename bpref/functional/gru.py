@@ -23,9 +23,9 @@ def gru(
     truncation: int | None = None,
     reverse: bool = False,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[Any, ...]]:
-    """Apply h_t = (1 − z) ⊙ n + z ⊙ h_{t−1} for t = 1, …, T.
+    """Apply hₜ = (1 − z) ⊙ n + z ⊙ hₜ₋₁ for t = 1, …, T.
 
-    With p = W_ih x_t + b_ih and q = W_hh h_{t−1} + b_hh, each in three parts in the order r, z, n:
+    With p = W_ih xₜ + b_ih and q = W_hh hₜ₋₁ + b_hh, each in three parts in the order r, z, n:
     the gates are r = σ(p_r + q_r) and z = σ(p_z + q_z), the candidate is n = tanh(p_n + r ⊙ q_n).
     This is one layer of `torch.nn.GRU` in one direction, with time as the first axis.
 
@@ -53,7 +53,7 @@ def gru(
     Returns
     -------
     (output, h_n) : ndarrays, shapes (T, N, H) and (N, H)
-        The states h_t, and of each sequence the state after the step that is read last.
+        The states hₜ, and of each sequence the state after the step that is read last.
     cache : tuple
         (input, states, gates and q_n in the order of reading, weights, which biases there are,
         options).
@@ -70,7 +70,7 @@ def gru(
     -----
     Source: K. Cho et al., "Learning phrase representations using RNN encoder-decoder for
     statistical machine translation", 2014, arXiv:1406.1078. There, the reset gate r scales
-    h_{t−1} before the product with its weights; PyTorch, and so this function, scales q_n.
+    hₜ₋₁ before the product with its weights; PyTorch, and so this function, scales q_n.
 
     Examples
     --------
@@ -132,15 +132,17 @@ def gru_backward(
     Returns
     -------
     grad_input : ndarray, shape (T, N, D)
-        δ_t W_ih, with δ_t = ∂J/∂p.
+        δₜ W_ih, with δₜ = ∂J/∂p.
     grad_h_0 : ndarray, shape (N, H)
-        ε_1 W_hh + ∂J/∂h_1 ⊙ z_1, with ε_t = ∂J/∂q.
+        ε₁ W_hh + ∂J/∂h₁ ⊙ z₁, with εₜ = ∂J/∂q.
     grad_weight_ih : ndarray, shape (3H, D)
-        The sum over t of δ_tᵀ x_t.
+        The sum over t of δₜᵀ xₜ.
     grad_weight_hh : ndarray, shape (3H, H)
-        The sum over t of ε_tᵀ h_{t−1}.
-    grad_bias_ih, grad_bias_hh : ndarray, shape (3H,), or None
-        The sums over t of the column sums of δ_t and of ε_t; None for a bias that is not there.
+        The sum over t of εₜᵀ hₜ₋₁.
+    grad_bias_ih : ndarray, shape (3H,), or None
+        The sum over t of the column sums of δₜ; None without the bias.
+    grad_bias_hh : ndarray, shape (3H,), or None
+        The sum over t of the column sums of εₜ; None without the bias.
 
     Raises
     ------
@@ -149,7 +151,7 @@ def gru_backward(
 
     Notes
     -----
-    The parts r and z of δ_t and ε_t are the same; part n of ε_t has the factor r. Sources: that of
+    The parts r and z of δₜ and εₜ are the same; part n of εₜ has the factor r. Sources: that of
     `gru`, and P. J. Werbos, "Backpropagation through time: what it does and how to do it",
     Proceedings of the IEEE 78, 1990, DOI 10.1109/5.58337; for truncation R. J. Williams, J. Peng,
     Neural Computation 2, 1990, DOI 10.1162/neco.1990.2.4.490.

@@ -81,9 +81,12 @@ def iou_loss_backward(
 
     Returns
     -------
-    grad_boxes1, grad_boxes2 : ndarrays, shape (N, 4) or (..., 4)
+    grad_boxes1 : ndarray, shape (N, 4) or (..., 4)
         0 for boxes that are disjoint or only touch: `generalized_box_iou_loss` pulls them
-        together. A side that both boxes share gets half the slope, as in PyTorch.
+        together. Where a coordinate of both boxes is the same, the slope of I along it is
+        halved, as in PyTorch.
+    grad_boxes2 : ndarray, shape (N, 4) or (..., 4)
+        The same for boxes2.
 
     Raises
     ------
@@ -178,8 +181,11 @@ def generalized_box_iou_loss_backward(
 
     Returns
     -------
-    grad_boxes1, grad_boxes2 : ndarrays, shape (N, 4) or (..., 4)
-        A side that both boxes share gets half the slope, as in PyTorch.
+    grad_boxes1 : ndarray, shape (N, 4) or (..., 4)
+        Where a coordinate of both boxes is the same, the slopes of I and C along it are halved,
+        as in PyTorch.
+    grad_boxes2 : ndarray, shape (N, 4) or (..., 4)
+        The same for boxes2.
 
     Raises
     ------

@@ -24,10 +24,10 @@ def lstm(
     truncation: int | None = None,
     reverse: bool = False,
 ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[Any, ...]]:
-    """Apply c_t = f ⊙ c_{t−1} + i ⊙ g and h_t = o ⊙ tanh(c_t) for t = 1, …, T.
+    """Apply cₜ = f ⊙ cₜ₋₁ + i ⊙ g and hₜ = o ⊙ tanh(cₜ) for t = 1, …, T.
 
     The gates i, f, o are sigmoids, and the candidate g is a tanh, of the four parts of
-    a_t = W_ih x_t + b_ih + W_hh h_{t−1} + b_hh, in the order i, f, g, o. This is one layer of
+    aₜ = W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh, in the order i, f, g, o. This is one layer of
     `torch.nn.LSTM` in one direction, with time as the first axis.
 
     Parameters
@@ -54,7 +54,7 @@ def lstm(
     Returns
     -------
     (output, h_n, c_n) : ndarrays, shapes (T, N, H), (N, H) and (N, H)
-        The states h_t, and of each sequence state and cell after the step that is read last.
+        The states hₜ, and of each sequence state and cell after the step that is read last.
     cache : tuple
         (input, states, cells and gates in the order of reading, weights, which biases there are,
         options).
@@ -132,15 +132,19 @@ def lstm_backward(
     Returns
     -------
     grad_input : ndarray, shape (T, N, D)
-        δ_t W_ih, with δ_t = ∂J/∂a_t.
-    grad_h_0, grad_c_0 : ndarray, shape (N, H)
-        δ_1 W_hh, and ∂J/∂c_1 ⊙ f_1.
+        δₜ W_ih, with δₜ = ∂J/∂aₜ.
+    grad_h_0 : ndarray, shape (N, H)
+        δ₁ W_hh.
+    grad_c_0 : ndarray, shape (N, H)
+        ∂J/∂c₁ ⊙ f₁.
     grad_weight_ih : ndarray, shape (4H, D)
-        The sum over t of δ_tᵀ x_t.
+        The sum over t of δₜᵀ xₜ.
     grad_weight_hh : ndarray, shape (4H, H)
-        The sum over t of δ_tᵀ h_{t−1}.
-    grad_bias_ih, grad_bias_hh : ndarray, shape (4H,), or None
-        The sum over t of the column sums of δ_t; None for a bias that is not there.
+        The sum over t of δₜᵀ hₜ₋₁.
+    grad_bias_ih : ndarray, shape (4H,), or None
+        The sum over t of the column sums of δₜ; None without the bias.
+    grad_bias_hh : ndarray, shape (4H,), or None
+        The same sum; None without the bias.
 
     Raises
     ------

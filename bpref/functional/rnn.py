@@ -25,7 +25,7 @@ def rnn(
     truncation: int | None = None,
     reverse: bool = False,
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[Any, ...]]:
-    """Apply h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh) for t = 1, …, T.
+    """Apply hₜ = tanh(W_ih xₜ + b_ih + W_hh hₜ₋₁ + b_hh) for t = 1, …, T.
 
     This is one layer of `torch.nn.RNN` in one direction, with time as the first axis.
 
@@ -55,7 +55,7 @@ def rnn(
     Returns
     -------
     (output, h_n) : ndarrays, shapes (T, N, H) and (N, H)
-        The states h_t, and of each sequence the state after the step that is read last.
+        The states hₜ, and of each sequence the state after the step that is read last.
     cache : tuple
         (input and states in the order of reading, weights, which biases there are, options).
 
@@ -127,15 +127,17 @@ def rnn_backward(
     Returns
     -------
     grad_input : ndarray, shape (T, N, D)
-        δ_t W_ih, with δ_t = ∂J/∂h_t ⊙ (1 − h_t²).
+        δₜ W_ih, with δₜ = ∂J/∂hₜ ⊙ (1 − hₜ²).
     grad_h_0 : ndarray, shape (N, H)
-        δ_1 W_hh.
+        δ₁ W_hh.
     grad_weight_ih : ndarray, shape (H, D)
-        The sum over t of δ_tᵀ x_t.
+        The sum over t of δₜᵀ xₜ.
     grad_weight_hh : ndarray, shape (H, H)
-        The sum over t of δ_tᵀ h_{t−1}.
-    grad_bias_ih, grad_bias_hh : ndarray, shape (H,), or None
-        The sum over t of the column sums of δ_t; None for a bias that is not there.
+        The sum over t of δₜᵀ hₜ₋₁.
+    grad_bias_ih : ndarray, shape (H,), or None
+        The sum over t of the column sums of δₜ; None without the bias.
+    grad_bias_hh : ndarray, shape (H,), or None
+        The same sum; None without the bias.
 
     Raises
     ------

@@ -142,8 +142,12 @@ def assert_backward(
 
     Parameters
     ----------
-    forward, backward, *args, **options
-        As of `check_backward`.
+    forward, backward : callable
+        The pair, as of `check_backward`.
+    *args : mapping
+        inputs, then the options of forward.
+    **options
+        All other arguments of `check_backward`.
 
     Returns
     -------

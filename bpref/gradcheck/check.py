@@ -136,8 +136,16 @@ def assert_gradients(
 
     Parameters
     ----------
-    f, inputs, gradients, *args, **options
+    f : callable
         As of `check_gradients`.
+    inputs : mapping of str to ndarray
+        The arguments of f.
+    gradients : mapping of str to ndarray
+        The gradients to check.
+    *args : float
+        rtol, then eps.
+    **options
+        All other arguments of `check_gradients`.
 
     Returns
     -------

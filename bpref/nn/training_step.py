@@ -27,12 +27,14 @@ Call = Callable[[], Any]
 class TrainingStep:
     """Zero the gradients, forward, loss, backward, update: one call for each batch.
 
-    The result is that of the five lines that it stands for::
+    The result is that of the four lines that it stands for:
 
-        optimizer.zero_grad()
-        loss = criterion(model(input), target)
-        model.backward(criterion.backward())
-        optimizer.step()
+    ```python
+    optimizer.zero_grad()
+    loss = criterion(model(input), target)
+    model.backward(criterion.backward())
+    optimizer.step()
+    ```
 
     Parameters
     ----------

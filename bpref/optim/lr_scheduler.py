@@ -474,9 +474,13 @@ class OneCycleLR(LRScheduler):
         Half a cosine or a line between two values.
     cycle_momentum : bool, default True
         Needs an optimizer with ``momentum`` or ``betas``.
-    base_momentum, max_momentum : float, default 0.85 and 0.95
-        The momentum at the largest rate and at the smallest, from 0 to below 1.
-    div_factor, final_div_factor : float, default 25 and 1e4
+    base_momentum : float, default 0.85
+        The momentum at the largest rate, from 0 to below 1.
+    max_momentum : float, default 0.95
+        The momentum at the smallest rate, from 0 to below 1.
+    div_factor : float, default 25
+        Above 0.
+    final_div_factor : float, default 1e4
         Above 0.
     three_phase : bool, default False
 

@@ -16,7 +16,7 @@ def least_squares(X: Array, y: Array) -> tuple[Array, Array]:
     """Return the linear map with the smallest mean squared error on (X, y), in closed form.
 
     The data are centred, then the slope comes from the singular value decomposition
-    X - mean(X) = U S V^T as V S^-1 U^T (y - mean(y)); directions without any variation
+    X - mean(X) = U S Vᵀ as V S⁻¹ Uᵀ (y - mean(y)); directions without any variation
     get slope 0.
 
     Parameters

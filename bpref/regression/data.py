@@ -45,8 +45,10 @@ def make_data(
 
     Returns
     -------
-    X_train, y_train, X_test, y_test : ndarray
-        float64, shapes (n_train, 1), (n_train, 1), (n_test, 1), (n_test, 1).
+    X_train : ndarray, float64, shape (n_train, 1)
+    y_train : ndarray, float64, shape (n_train, 1)
+    X_test : ndarray, float64, shape (n_test, 1)
+    y_test : ndarray, float64, shape (n_test, 1)
 
     Raises
     ------
@@ -144,7 +146,8 @@ def make_loaders(
 
     Returns
     -------
-    train_loader, test_loader : DataLoader
+    train_loader : DataLoader
+    test_loader : DataLoader
 
     Raises
     ------
@@ -311,7 +314,10 @@ def split(
 
     Returns
     -------
-    X_train, y_train, X_test, y_test : ndarray
+    X_train : ndarray
+    y_train : ndarray
+    X_test : ndarray
+    y_test : ndarray
 
     Raises
     ------

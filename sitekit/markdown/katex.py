@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from markdown.treeprocessors import Treeprocessor
 from sitekit.node import NODE
 
 _CLOSING = "，。；：、！？）」”,.;:!?)"
+_VISIBLE = re.compile('<span class="katex-html"[^>]*>')  # what is not MathML
+_PART = '<span class="katex-base">'
+_END = "</span></span>"
 _SCRIPT = Path(__file__).with_name("katex.mjs")
 
 
@@ -92,10 +96,8 @@ class FormulaProcessor(Treeprocessor):
         for el, (_, display), html in zip(marked, formulas, _katex.render(formulas), strict=True):
             el.set("class", "math display" if display else "math")
             el.text = self.md.htmlStash.store(html)
-            if el.tail and el.tail[0] in _CLOSING and html.count('class="katex-base"') == 1:
-                # Browsers may break a line between a formula and the comma after it.
-                el.set("class", "math unbroken")
-                el.text += el.tail[0]
+            if not display and el.tail and el.tail[0] in _CLOSING:
+                el.text = self.md.htmlStash.store(_unbroken(html, el.tail[0]))
                 el.tail = el.tail[1:]
         for text in _prose(root):
             if "$" in text:
@@ -103,6 +105,21 @@ class FormulaProcessor(Treeprocessor):
                     "a dollar sign is left: a formula has no space inside its $, and blank lines "
                     f"around its $$; a real dollar is \\$\nin the text: {text.strip()[:200]}"
                 )
+
+
+def _unbroken(html: str, mark: str) -> str:
+    """Keep a mark with the last part of the formula: browsers may break a line before the comma.
+
+    The parts are the places where a line may break. The last one moves out of the formula, into
+    a span with the mark, which stays outside of what screen readers and the search skip.
+    """
+    opening = _VISIBLE.search(html)
+    start = html.rfind(_PART)
+    if opening is None or start == opening.end():  # one part: the whole formula
+        return f'<span class="unbroken">{html}{mark}</span>'
+    formula, last = html[:start] + _END, html[start : -len(_END)]
+    last = f'<span class="katex">{opening[0]}{last}{_END}'
+    return f'{formula}<span class="unbroken">{last}{mark}</span>'
 
 
 def _searchable(html: str) -> str:

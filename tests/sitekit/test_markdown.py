@@ -33,9 +33,25 @@ def test_formula_becomes_html_and_mathml():
 
 
 def test_comma_stays_with_the_formula_before_it():
-    html = convert("权重 $W$，偏置 $b$ 与 $a = b$。", **KATEX)
-    assert html.count('class="math unbroken"') == 1
+    html = convert("权重 $W$，偏置 $b$ 与 $a$ 相等。", **KATEX)
+    assert html.count('class="unbroken"') == 1
     assert "</span>，</span>" in html
+
+
+def test_comma_stays_with_the_last_part_of_a_longer_formula():
+    html = convert("So $a = b + c$, and $d$ is free.", **KATEX)
+    formula, _, rest = html.partition('<span class="unbroken">')
+    assert formula.count('class="katex-base"') == 2
+    last, comma, _ = rest.partition(",</span>")
+    assert comma
+    assert last.count('class="katex-base"') == 1
+    assert "data-search-exclude" in last
+    for part in (formula.partition('<span class="math">')[2], last):
+        assert part.count("<span") == part.count("</span>")
+
+
+def test_nothing_follows_a_displayed_formula_on_its_line():
+    assert "unbroken" not in convert("$$\na = b\n$$\n", **KATEX)
 
 
 def test_formula_with_relation_signs():
@@ -140,6 +156,18 @@ def test_empty_corner_of_a_table_is_not_a_header():
     html = convert("|  | a |\n|---|---|\n| b | 1 |\n", **{"sitekit.markdown.accessible": {}})
     assert html.count("<th>") == 1
     assert html.count("<td") == 3
+
+
+@pytest.mark.parametrize("extension", [{}, {"pymdownx.inlinehilite": {}}])
+def test_names_in_tables_and_headings_may_break(extension):
+    table = "| c |\n|---|\n| `nn.max_pool` `_x_` `a<b_c` `h_0` `0.5` |"
+    text = f"# `a_b`\n\n{table}\n\nText `a_b`.\n\n`tests/{'x' * 30}_a.py`"
+    html = convert(text, **{"sitekit.markdown.breaks": {}}, **extension)
+    assert "<code>a_<wbr>b</code></h1>" in html
+    assert "<code>nn.<wbr>max_<wbr>pool</code> <code>_x_</code>" in html
+    assert "<code>a&lt;b_<wbr>c</code> <code>h_0</code> <code>0.5</code>" in html
+    assert "<code>a_b</code>." in html
+    assert f"<code>tests/<wbr>{'x' * 30}_<wbr>a.<wbr>py</code>" in html
 
 
 @pytest.mark.parametrize(
