@@ -219,7 +219,7 @@ CATALOG: tuple[Bug, ...] = (
     ),
     Bug(
         "missing_transpose", "dense", "linear", dense.linear_backward, dense.missing_transpose,
-        "right_grad_input", (f"{GITHUB}/pytorch/tutorials/issues/426",), _MLPS,
+        "right_grad_input", (f"{GITHUB}/pytorch/tutorials/pull/426",), _MLPS,
     ),
     Bug(
         "bias_wrong_axis", "dense", "linear", dense.linear_backward, dense.bias_wrong_axis,
@@ -371,7 +371,6 @@ CATALOG: tuple[Bug, ...] = (
         "right_sum_of_calls",
         (
             f"{GITHUB}/karpathy/nn-zero-to-hero/issues/52",
-            f"{GITHUB}/karpathy/micrograd/issues/2",
         ), ("shared",),
     ),
     Bug(

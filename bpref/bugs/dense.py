@@ -127,7 +127,7 @@ def missing_transpose(grad_output: np.ndarray, cache: tuple[np.ndarray, np.ndarr
 
     Notes
     -----
-    Source: a slip of layout; https://github.com/pytorch/tutorials/issues/426 reports a Jacobian
+    Source: a slip of layout; https://github.com/pytorch/tutorials/pull/426 reports a Jacobian
     that was printed transposed.
 
     Examples

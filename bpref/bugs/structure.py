@@ -220,8 +220,7 @@ def shared_once(grad_output: np.ndarray, cache: TwiceCache) -> Gradients:
 
     Notes
     -----
-    Source: a comment quoted in https://github.com/karpathy/nn-zero-to-hero/issues/52; also
-    https://github.com/karpathy/micrograd/issues/2, on values that are used more than once.
+    Source: a comment quoted in https://github.com/karpathy/nn-zero-to-hero/issues/52.
 
     Examples
     --------
