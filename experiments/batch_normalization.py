@@ -78,6 +78,8 @@ def sample() -> dict[str, Any]:
         "g_hat_mean": float(g_hat.mean()),
         "along": float((g_hat * x_hat).mean()),
         "constant": (g_hat / s).tolist(),
+        "through_v": (grad_v * 2 * (x - mu) / N).tolist(),
+        "through_mu": float(grad_mu / N),
         "without_mean": ((g_hat - g_hat.mean()) / s).tolist(),
         "chain": chain.tolist(),
         "dx": line.tolist(),

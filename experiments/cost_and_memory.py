@@ -212,6 +212,7 @@ def differences(widths: list[int], N: int = 4) -> dict[str, Any]:
         "ratio": counter.multiply_adds / (step["forward"] + step["backward"]),
         "forward": step["forward"],
         "agree": bool(worst < 1e-8),
+        "within": 1e-8 if worst < 1e-8 else float(worst),
     }
 
 
