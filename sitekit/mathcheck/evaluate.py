@@ -35,10 +35,11 @@ from sitekit.mathcheck.expression import (
     Ref,
     Size,
     Transpose,
+    children,
     indices,
 )
 from sitekit.mathcheck.resolve import Resolver, letters
-from sitekit.mathcheck.scope import Range, Scope, Statement
+from sitekit.mathcheck.scope import Range, Scope, Statement, names_in
 from sitekit.mathcheck.syntax import Raw
 
 Array = np.ndarray[Any, Any]
@@ -177,10 +178,8 @@ class Draw:
 
 
 def _size_names(raw: Raw) -> list[str]:
-    from sitekit.mathcheck.scope import _names_in
-
     text = letters(raw)
-    return _names_in(raw) if text is None or not text.isdigit() else []
+    return names_in(raw) if text is None or not text.isdigit() else []
 
 
 class Env:
@@ -770,8 +769,6 @@ def _shown(shape: tuple[int, ...]) -> str:
 
 
 def _refs(expr: Expr) -> Iterator[Ref]:
-    from sitekit.mathcheck.expression import children
-
     if isinstance(expr, Ref):
         yield expr
     for child in children(expr):

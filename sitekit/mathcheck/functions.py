@@ -13,10 +13,6 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
-def real(x: Any) -> Any:
-    return np.real(x)
-
-
 def absolute(x: Array) -> Array:
     return np.where(np.real(x) < 0, -x, x)
 
@@ -77,7 +73,3 @@ class SmoothMap:
     def __call__(self, x: Any, order: int = 0) -> Any:
         value = self.B @ np.sin(self.A @ x + self.c)
         return value[0, 0] if self.scalar else value
-
-    def gradient(self, x: Any) -> Any:
-        """∇f as a column, for a function into ℝ."""
-        return (self.B * np.cos(self.A @ x + self.c).T @ self.A).T

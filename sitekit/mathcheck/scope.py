@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from sitekit.mathcheck.errors import MathError
-from sitekit.mathcheck.expression import Apply, Clause, Diff, Div, Entry, Expr, Ref, indices
+from sitekit.mathcheck.expression import (
+    Apply,
+    Clause,
+    Diff,
+    Div,
+    Entry,
+    Expr,
+    Num,
+    Param,
+    Ref,
+    indices,
+)
 from sitekit.mathcheck.page import Equation, Inline, Page, Section
 from sitekit.mathcheck.resolve import BUILTINS, Resolver, letters, shape_of, symbol
 from sitekit.mathcheck.syntax import Raw, parse
@@ -212,7 +223,7 @@ def _range(inline: Inline, scope: Scope) -> None:
     if letters(high) == "1" or letters(high) == "0":
         low, high = high, low
     scope.ranges[letter] = Range(low, high)
-    for name in _names_in(low) + _names_in(high):
+    for name in names_in(low) + names_in(high):
         scope.sizes.add(name)
 
 
@@ -223,21 +234,19 @@ def _size_names(inline: Inline, scope: Scope) -> None:
         if r"\in" in relations or r"\colon" in relations:
             for side in sides[1:]:
                 for dimension in shape_of(side) or ():
-                    for name in _names_in(dimension):
+                    for name in names_in(dimension):
                         scope.sizes.add(name)
 
 
-def _names_in(raw: Raw) -> list[str]:
+def names_in(raw: Raw) -> list[str]:
     """All letters with their accents below a raw piece, subscripts left out."""
     found: list[str] = []
     if raw.kind == "factor":
         name = symbol(raw.parts[0])
-        return (
-            [name] if name else [n for p in raw.parts if isinstance(p, Raw) for n in _names_in(p)]
-        )
+        return [name] if name else [n for p in raw.parts if isinstance(p, Raw) for n in names_in(p)]
     for part in raw.parts:
         if isinstance(part, Raw):
-            found += _names_in(part)
+            found += names_in(part)
     return found
 
 
@@ -259,9 +268,9 @@ def _declare(inline: Inline, scope: Scope) -> list[Entry]:
         ]
     if last == ["="] and len(chains) == 1:
         left, right = _sides(chains[0])
-        sizes = _names_in(left)
+        sizes = names_in(left)
         if len(sizes) == 1 and sizes[0] in scope.sizes and sizes[0] not in scope.entries:
-            known = set(_names_in(right)) <= scope.sizes and bool(_names_in(right))
+            known = set(names_in(right)) <= scope.sizes and bool(names_in(right))
             if known and letters(left) is not None and (left, right) not in scope.aliases:
                 scope.aliases.append((left, right))
     return []
@@ -290,7 +299,7 @@ def _member(name: Raw, target: Raw, scope: Scope) -> Entry | None:
         entry.shape, entry.kind, entry.choices = (), "set", choices
     elif (size := _one_hot(target)) is not None:
         entry.shape, entry.kind = (size,), "one-hot"
-        for letter in _names_in(size):
+        for letter in names_in(size):
             scope.sizes.add(letter)
     elif (interval := _interval(target)) is not None:
         entry.shape, entry.interval = (), interval
@@ -474,8 +483,6 @@ def _enter(equation: Equation, scope: Scope) -> None:
 
 
 def _params(left: Expr) -> tuple[str, ...]:
-    from sitekit.mathcheck.expression import Param
-
     if isinstance(left, Apply) and left.order == 0 and not left.entry.clauses:
         return tuple(a.name for a in left.args if isinstance(a, Param))
     return ()
@@ -483,8 +490,6 @@ def _params(left: Expr) -> tuple[str, ...]:
 
 def _is_new(left: Expr, scope: Scope) -> bool:
     """Whether the left side is a symbol (or a part of one) that has no definition yet."""
-    from sitekit.mathcheck.expression import Param
-
     if isinstance(left, Apply):
         return (
             left.order == 0
@@ -511,7 +516,7 @@ def _is_new(left: Expr, scope: Scope) -> bool:
 
 def _covers(clause: Clause, left: Ref, scope: Scope) -> bool:
     """Whether a clause for a family defines this member of it: a_1 where a_l is defined."""
-    from sitekit.mathcheck.evaluate import Draw, Env
+    from sitekit.mathcheck.evaluate import Draw, Env  # which import this module
 
     env = Env(Draw(scope, 0))
     try:
@@ -523,14 +528,9 @@ def _covers(clause: Clause, left: Ref, scope: Scope) -> bool:
 
 def _same_key(one: Ref, other: Ref) -> bool:
     """h_0 and h_l are two clauses; h_l and h_k are one."""
-    from sitekit.mathcheck.expression import Num
-
     for a, b in zip(one.key, other.key, strict=True):
         if isinstance(a, Num) != isinstance(b, Num):
             return False
         if isinstance(a, Num) and isinstance(b, Num) and a.value != b.value:
             return False
     return True
-
-
-__all__ = ["Range", "Scope", "Statement", "build", "replace"]

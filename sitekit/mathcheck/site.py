@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from sitekit.mathcheck.check import Report, Result, check_page
-from sitekit.mathcheck.errors import MathError
 from sitekit.mathcheck.page import Page, read
 
 _HERE = Path(__file__).parent
@@ -124,6 +123,3 @@ def _package_code(name: str) -> str:
         return ""
     files = sorted(f for d in spec.submodule_search_locations for f in Path(d).rglob("*.py"))
     return "".join(f.read_text(encoding="utf-8") for f in files)
-
-
-__all__ = ["FalseEquation", "MathError", "Site"]
