@@ -2,7 +2,7 @@
 
 The checks are those of `sitekit.mathcheck`. A page with an equation that does not hold is not
 built; the error names page, line and formula. Results are cached, so that a build computes only
-what has changed.
+what has changed. How a site configures this: see `sitekit.mathcheck`.
 """
 
 from __future__ import annotations
@@ -182,15 +182,19 @@ class EquationsExtension(Extension):
         super().__init__(**kwargs)
 
     def extendMarkdown(self, md: Markdown) -> None:
-        root = Path.cwd()
-        site = Site(
-            root / self.getConfig("docs"), self.getConfig("folders"), Path(self.getConfig("cache"))
-        )
+        root, lang = Path.cwd(), self.getConfig("lang")
+        docs, folders = root / self.getConfig("docs"), self.getConfig("folders")
+        if lang not in WORDS:
+            raise ValueError(f"equations: lang is one of {', '.join(WORDS)}, not {lang!r}")
+        for folder in folders:
+            if not (docs / folder).is_dir():  # else nothing would be checked, in silence
+                raise ValueError(f"equations: there is no folder {folder!r} in {docs}")
+        site = Site(docs, folders, Path(self.getConfig("cache")))
         source = EquationPreprocessor(md, site)
         # Before anything else: the page is recognised by its text.
         md.preprocessors.register(source, "equations", 100)
         md.treeprocessors.register(MarkProcessor(md), "equation-marks", 16)
-        processor = EquationProcessor(md, source, self.getConfig("lang"), root)
+        processor = EquationProcessor(md, source, lang, root)
         md.treeprocessors.register(processor, "equations", 14)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from sitekit.mathcheck.build import build
+from sitekit.mathcheck.draw import Draw
 from sitekit.mathcheck.emit import code_of, flat, namespace
-from sitekit.mathcheck.errors import BadDraw, MathError, Untrue
-from sitekit.mathcheck.evaluate import Array, Bind, Draw, Env, NeedsReal
+from sitekit.mathcheck.errors import BadDraw, FalseEquation, MathError, Untrue
+from sitekit.mathcheck.evaluate import Env, NeedsReal
 from sitekit.mathcheck.expression import (
     Apply,
     Call,
@@ -27,8 +30,11 @@ from sitekit.mathcheck.expression import (
     children,
     indices,
 )
+from sitekit.mathcheck.functions import Array
+from sitekit.mathcheck.operations import shown
 from sitekit.mathcheck.page import Equation, Page, read
-from sitekit.mathcheck.scope import Scope, Statement, build
+from sitekit.mathcheck.scope import Scope, Statement
+from sitekit.mathcheck.sizes import Bind
 
 CASES = 3
 AT_MOST = 24  # values of the free indices that are compared in one draw
@@ -66,6 +72,17 @@ class Report:
     results: list[Result] = field(default_factory=list)
     errors: list[MathError] = field(default_factory=list)
 
+    def add(self, error: MathError, equations: list[Equation]) -> None:
+        """Enter what is wrong with some equations; once, if it is wrong with what they use."""
+        known = next((e for e in self.errors if e.source == error.source), None)
+        if known is None:
+            self.errors.append(error)
+            known = error
+        for equation in equations:
+            itself = (self.page, equation.line, equation.tex) == known.source
+            if not itself and equation.id not in known.blocked:
+                known.blocked.append(equation.id)
+
 
 def check_page(
     path: Path, text: str | None = None, others: dict[str, Page] | None = None, cases: int = CASES
@@ -89,18 +106,52 @@ def check_page(
             try:
                 scope = build(section, page, pages)
             except MathError as error:
-                report.errors.append(error)
+                report.add(error, checked)
                 continue
+            for unreadable in scope.errors:
+                report.add(unreadable, [])
             for statement in scope.statements:
+                equation = statement.equation
                 try:
-                    check = check_false if statement.equation.false else check_statement
+                    check = check_false if equation.false else check_statement
                     report.results.append(check(scope, statement, cases))
                 except MathError as error:
-                    equation = statement.equation
                     error.located(equation.tex, statement.page, equation.line)
-                    report.errors.append(error)
+                    report.add(error, [equation])
     report.results.sort(key=lambda r: r.number)
     return report
+
+
+def check_text(text: str, name: str = "text") -> list[Result]:
+    r"""Check the equations of a Markdown text.
+
+    Parameters
+    ----------
+    text
+        The Markdown of one page; see `sitekit.mathcheck.page` for its dialect.
+    name
+        What errors call the page.
+
+    Returns
+    -------
+    list of Result
+        One for each display equation, in their order.
+
+    Raises
+    ------
+    FalseEquation
+        If an equation does not hold or can't be read; the message has a paragraph for each.
+
+    Examples
+    --------
+    >>> text = "$a, b \\in \\mathbb{R}$\n\n$$\na = 2 b\n$$\n\n$$\na = b + b\n$$\n"
+    >>> [result.status for result in check_text(text)]
+    ['definition', 'claim']
+    """
+    report = check_page(Path(name), text)
+    if report.errors:
+        raise FalseEquation("\n".join(map(str, report.errors)))
+    return report.results
 
 
 def check_statement(scope: Scope, statement: Statement, cases: int = CASES) -> Result:
@@ -114,30 +165,19 @@ def check_statement(scope: Scope, statement: Statement, cases: int = CASES) -> R
     scales: tuple[float, ...] = (1.0,)
     if branches:  # more draws, of several sizes: each branch must be met
         cases, scales = 4 * cases, (1.0, 0.3, 3.0, 20.0)
-    seed = 0
+    seed = unsuitable = 0
     while result.cases < cases:
-        draw = Draw(scope, seed, scales[seed % len(scales)])
-        env = Env(draw)
-        seed += 1
-        try:
-            if not _one_draw(env, statement, result, derivative):
-                continue
-        except RecursionError:
-            raise MathError("a definition goes round in circles", 0) from None
-        except NeedsReal:
-            raise MathError("a derivative of a derivative of a derivative", 0) from None
-        except MathError:
-            raise
-        except BadDraw:
-            if seed > 20 * cases:
-                raise MathError("no sizes suit these shapes", 0) from None
-            continue
-        except Exception as error:
-            # No author should meet Python's own words; the page and line still tell the place.
-            raise MathError(_STRANGE, 0) from error
-        result.cases += 1
-        if seed > 2 * cases + 6:
+        if seed > 20 * cases:
+            raise MathError("no sizes suit these shapes", 0)
+        if seed - unsuitable > 2 * cases + 6:
             raise MathError("the two numerical derivatives never agree: is there a jump?", 0)
+        try:
+            with _in_words():
+                env = Env(Draw(scope, seed, scales[seed % len(scales)]))
+                result.cases += _one_draw(env, statement, result, derivative)
+        except BadDraw:
+            unsuitable += 1
+        seed += 1
     if result.zero and isinstance(statement.sides[0], Diff):
         raise MathError("both sides are zero: nothing here depends on the denominator", 0)
     return result
@@ -150,23 +190,45 @@ def _result(equation: Equation, status: str) -> Result:
 def check_false(scope: Scope, statement: Statement, cases: int = CASES) -> Result:
     """A formula that is printed because it is wrong must not hold in any draw."""
     result = _result(statement.equation, "false")
-    for seed in range(cases):
-        env = Env(Draw(scope, seed))
+    seed = 0
+    while result.cases < cases:
+        if seed > 20 * cases:
+            raise MathError("no sizes suit these shapes", 0)
         try:
-            trial = _result(statement.equation, "claim")
-            if all(
-                _compare(env, statement, a, b, trial, False, {})
-                for a, b in itertools.pairwise(statement.sides)
-            ):
-                raise MathError("this formula is marked .false, and it holds", None)
+            with _in_words():
+                env = Env(Draw(scope, seed))
+                trial = _result(statement.equation, "claim")
+                if all(
+                    _compare(env, statement, a, b, trial, False, {})
+                    for a, b in itertools.pairwise(statement.sides)
+                ):
+                    raise MathError("this formula is marked .false, and it holds", None)
+            result.cases += 1
         except Untrue as error:
+            if error.source is not None:  # not this formula: a definition that it uses
+                raise
             result.reason = error.message
-        except (MathError, BadDraw):
-            raise
-        except Exception as error:
-            raise MathError(_STRANGE, 0) from error
-        result.cases += 1
+            result.cases += 1
+        except BadDraw:
+            pass
+        seed += 1
     return result
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """No author should meet Python's own words; the page and line still tell the place."""
+    try:
+        with np.errstate(all="ignore"):  # an infinite value is told as such
+            yield
+    except (MathError, BadDraw):
+        raise
+    except RecursionError:
+        raise MathError("a definition goes round in circles", 0) from None
+    except NeedsReal:
+        raise MathError("a derivative of a derivative of a derivative", 0) from None
+    except Exception as error:
+        raise MathError(_STRANGE, 0) from error
 
 
 def _one_draw(env: Env, statement: Statement, result: Result, derivative: bool) -> bool:
@@ -245,7 +307,9 @@ def _compare(
         bind = found | point
         left, right = env.evaluate(a, bind), env.evaluate(b, bind)
         if left.shape != right.shape:
-            raise Untrue(f"left side is {_shown(left)}, right side is {_shown(right)}", b.pos)
+            raise Untrue(
+                f"left side is {shown(left.shape)}, right side is {shown(right.shape)}", b.pos
+            )
         error = _error(left, right)
         if derivative:
             central = env.central or _by_differences(env)
@@ -255,7 +319,8 @@ def _compare(
                 return False
             result.central = max(result.central or 0.0, _error(*by_difference, 1.0))
         if not error <= TOLERANCE["complex"]:
-            raise Untrue(_difference(env, left, right, error, bind), b.pos)
+            remark = _remark(statement, a, left)
+            raise Untrue(_difference(env, left, right, error, bind) + remark, b.pos)
         result.error = max(result.error, error)
         result.zero = result.zero and not np.any(left) and not isinstance(b, Num)
         _write(env, bind, statement.sides[0], b, result)
@@ -289,7 +354,7 @@ def _error(a: Array, b: Array, floor: float = FLOOR) -> float:
 def _difference(env: Env, left: Array, right: Array, error: float, bind: Bind) -> str:
     sizes = ", ".join(
         f"{base}{''.join(f'_{k}' for k in key)} = {value}"
-        for (base, key), value in sorted(env.draw._sizes.items())
+        for (base, key), value in sorted(env.draw.table.items())
     )
     at = "".join(f", {letter} = {value}" for letter, value in bind.items())
     place = np.unravel_index(int(np.argmax(np.abs(left - right))), left.shape) if left.ndim else ()
@@ -297,6 +362,20 @@ def _difference(env: Env, left: Array, right: Array, error: float, bind: Bind) -
         f"the two sides differ: {left[place]:.6g} and {right[place]:.6g} "
         f"(relative error {error:.1e} at {sizes}{at})"
     )
+
+
+def _remark(statement: Statement, a: Expr, left: Array) -> str:
+    """What an author overlooks most: a derivative by what is not in it, a second definition."""
+    if isinstance(a, Diff) and not np.any(left):
+        return "; the derivative is zero: does it depend on the denominator?"
+    first = statement.sides[0]
+    if not isinstance(first, Ref) or not first.entry.clauses:
+        return ""
+    source = first.entry.clauses[0].source
+    if source.equation is statement.equation:
+        return ""
+    where = "" if source.page == statement.page else f"{source.page}, "
+    return f"; {first.entry.name} is defined in {where}line {source.equation.line}"
 
 
 def _assignments(env: Env, sides: list[Expr], statement: Statement) -> Iterator[Bind]:
@@ -309,7 +388,7 @@ def _assignments(env: Env, sides: list[Expr], statement: Statement) -> Iterator[
             return
         letter, *others = rest
         try:
-            low, high = env.limits(letter, statement.ranges, bind, sides[0].pos)
+            low, high = env.draw.limits(letter, statement.ranges, bind, sides[0].pos)
         except MathError:
             if letter not in statement.ranges and letter not in env.scope.ranges:
                 low, high = _by_axis(env, letter, sides, bind)
@@ -327,9 +406,10 @@ def _assignments(env: Env, sides: list[Expr], statement: Statement) -> Iterator[
 def _by_axis(env: Env, letter: str, sides: list[Expr], bind: Bind) -> tuple[int, int]:
     for side in sides:
         try:
-            return env._inferred(letter, side, bind, side.pos)
-        except MathError:
-            continue
+            return env.inferred(letter, side, bind, side.pos)
+        except MathError as error:
+            if error.source is not None:  # a definition is at fault
+                raise
     raise MathError(f"index {letter} has no range: write ${letter} = 1, \\dots, …$", sides[0].pos)
 
 
@@ -360,7 +440,3 @@ def _has_branch(expr: Expr, seen: frozenset[int] = frozenset()) -> bool:
             if any(_has_branch(c.right, inside) for c in entry.clauses):
                 return True
     return any(_has_branch(c, seen) for c in children(expr))
-
-
-def _shown(value: Array) -> str:
-    return "×".join(map(str, value.shape)) if value.shape else "a number"

@@ -19,7 +19,7 @@ import numpy as np
 
 from sitekit.mathcheck import functions as fn
 from sitekit.mathcheck.errors import MathError
-from sitekit.mathcheck.evaluate import Array, Bind, Env
+from sitekit.mathcheck.evaluate import Env
 from sitekit.mathcheck.expression import (
     Add,
     Apply,
@@ -48,6 +48,8 @@ from sitekit.mathcheck.expression import (
     children,
     indices,
 )
+from sitekit.mathcheck.functions import Array
+from sitekit.mathcheck.sizes import Bind
 
 # How tightly an operation binds, for brackets.
 SUM, PRODUCT, UNARY, POWER, ATOM = range(5)
@@ -85,8 +87,8 @@ class _Family:
         self.env, self.entry = env, entry
 
     def __getitem__(self, key: Any) -> Array:
-        free = [int(k) for k in (key if isinstance(key, tuple) else (key,))]
-        return _squeezed(self.env, self.entry, self.env.whole(self.entry, free))
+        free = tuple(int(k) for k in (key if isinstance(key, tuple) else (key,)))
+        return _squeezed(self.env, self.entry, self.env.full(self.entry, free))
 
 
 def _is_row(env: Env, entry: Entry) -> bool:
@@ -206,7 +208,7 @@ class Emitter:
             self.names[name] = _Family(self.env, entry)
             name += f"[{', '.join(self._count(k) for k in expr.key)}]"
         else:
-            self.names[name] = _squeezed(self.env, entry, self.env.whole(entry, []))
+            self.names[name] = _squeezed(self.env, entry, self.env.full(entry, ()))
         elements = [self._at(e) for e in expr.elements]
         if _is_row(self.env, entry):
             elements = elements[1:]
@@ -293,7 +295,7 @@ class Emitter:
         if expr.low is not None and expr.high is not None:
             low, high = self._count(expr.low), self.write(expr.high, SUM)
         else:
-            first, last = self.env.inferred(expr, self.bind)
+            first, last = self.env.inferred(expr.letter, expr.body, self.bind, expr.pos)
             low, high = str(first), self._bound(expr.letter, last)
         if counted:
             span = f"range({low}, {high} + 1)"
@@ -310,9 +312,7 @@ class Emitter:
         """The size that an index runs to, by its name where the page gives it one."""
         found = self.env.scope.ranges.get(letter)
         if found is not None:
-            from sitekit.mathcheck.resolve import Resolver
-
-            node = Resolver(self.env.scope, set(self.env.scope.ranges)).inside(found.high)
+            node = self.env.draw.resolved(found.high)
             if isinstance(node, Size):
                 return self._size(node)[0]
         return str(last)
@@ -401,7 +401,7 @@ class _Sizes:
         self.env, self.base = env, base
 
     def __getitem__(self, key: int) -> int:
-        return self.env.draw._take(self.base, (int(key),))
+        return self.env.draw.named(self.base, (int(key),))
 
 
 def namespace(env: Env, bind: Bind, text: str) -> dict[str, Any]:
@@ -422,7 +422,7 @@ def namespace(env: Env, bind: Bind, text: str) -> dict[str, Any]:
             elif entry.letters:
                 names[name] = _Family(env, entry)
             else:
-                names[name] = _squeezed(env, entry, env.whole(entry, []))
+                names[name] = _squeezed(env, entry, env.full(entry, ()))
     for base in env.scope.sizes:
         if base.isidentifier() and base in used and base not in names:
             names[base] = env.draw.size(Size(0, base, ()), bind)

@@ -8,6 +8,8 @@ class MathError(ValueError):
 
     ``pos`` is the offset in ``tex``. `located` fills in the formula and the page as the error
     travels outwards; an error inside a definition therefore names the definition's own text.
+    ``source`` tells formulas apart: page, first line, LaTeX. ``blocked`` are the ids of the
+    equations that could not be checked because of this error.
     """
 
     def __init__(self, message: str, pos: int | None = None) -> None:
@@ -16,6 +18,8 @@ class MathError(ValueError):
         self.tex: str | None = None
         self.where: str | None = None  # page:line
         self.line = 0
+        self.source: tuple[str, int, str] | None = None
+        self.blocked: list[str] = []
 
     def located(self, tex: str, page: str, line: int) -> MathError:
         """Say where the formula stands, unless that is known already."""
@@ -23,6 +27,7 @@ class MathError(ValueError):
             before = tex[: self.pos or 0]
             self.tex, self.line = tex, line + before.count("\n")
             self.where = f"{page}:{self.line}"
+            self.source = (page, line, tex)
         return self
 
     def __str__(self) -> str:
@@ -33,7 +38,9 @@ class MathError(ValueError):
         end = self.tex.find("\n", pos)
         shown = self.tex[start : end if end >= 0 else None]
         caret = "" if self.pos is None else "\n    " + " " * (pos - start) + "^"
-        return f"{self.where}: {self.message}\n    {shown}{caret}"
+        names = ", ".join(self.blocked)
+        others = f"\n    not checked because of this: {names}" if names else ""
+        return f"{self.where}: {self.message}\n    {shown}{caret}{others}"
 
 
 class Untrue(MathError):
@@ -42,3 +49,7 @@ class Untrue(MathError):
 
 class BadDraw(Exception):
     """The random sizes do not suit the page: a difference of two is not positive."""
+
+
+class FalseEquation(ValueError):
+    """Equations of a page that do not hold or can't be read; the build stops."""

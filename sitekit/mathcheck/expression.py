@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sitekit.mathcheck.errors import MathError
 from sitekit.mathcheck.syntax import Raw
 
 
@@ -26,6 +27,7 @@ class Entry:
     clauses: list[Clause] = field(default_factory=list)
     ranges: dict[str, Any] = field(default_factory=dict)  # of the indices, where it was declared
     pos: int = 0
+    broken: MathError | None = None  # why the equation that defines it can't be read
 
     @property
     def letters(self) -> tuple[str, ...]:

@@ -47,6 +47,7 @@ ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "sqrt": np.sqrt, "abs": absolute,
     "sign": sign,
 }  # fmt: skip
+BUILTINS = {*ELEMENTWISE, "max", "min", "softmax", "diag", "tr", "det"}
 
 
 class Smooth:

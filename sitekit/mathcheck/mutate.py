@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sitekit.mathcheck.build import build
 from sitekit.mathcheck.check import CASES, check_false, check_statement
 from sitekit.mathcheck.errors import MathError
 from sitekit.mathcheck.page import Equation, Page, Section, read
-from sitekit.mathcheck.scope import build
 
 _TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|[a-zA-Z]|\d+|\S")
 
@@ -151,6 +151,8 @@ def _killed(
         for cases in (1, CASES):  # most fall in the first draw
             for seeing in _seeing(page, section):
                 scope = build(seeing, page, others)
+                if scope.errors:
+                    return True
                 for statement in scope.statements:
                     check = check_false if statement.equation.false else check_statement
                     check(scope, statement, cases)

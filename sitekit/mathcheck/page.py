@@ -1,10 +1,14 @@
 r"""What a page says in formulas: its sections, declarations and display equations.
 
-Inline formulas declare. ``$x^{(i)} \in \mathbb{R}^{d}$`` gives a shape,
+**Inline formulas declare.** ``$x^{(i)} \in \mathbb{R}^{d}$`` gives a shape,
 ``$\sigma \colon \mathbb{R} \to \mathbb{R}$`` a function, ``$i = 1, \dots, N$`` a range,
-``$c > 0$`` a sign, ``$\delta = \frac{\partial J}{\partial a}$`` a meaning. Every other inline
-formula is left alone. A display equation (``$$`` on lines of their own) defines a symbol or, if
-the symbol is known, claims something about it. An attribute line may follow it::
+``$c > 0$`` a sign, ``$y \in \{0, 1\}$`` a set, ``$n_0 = d$`` two names of one size,
+``$\delta = \frac{\partial J}{\partial a}$`` a meaning. Every other inline formula is left alone:
+none is evaluated, whatever it claims.
+
+**A display equation** (``$$`` on lines of their own) defines a symbol or, if the symbol is known,
+claims something about it; of a chain ``a = b = c`` every link is checked. An attribute line may
+follow it::
 
     $$
     J \ge 0
@@ -12,11 +16,26 @@ the symbol is known, claims something about it. An attribute line may follow it:
     { .unchecked reason="an inequality" }
 
 ``#name`` gives the equation an id, ``python="…"`` names an expression that must have the same
-value, ``.false`` marks a formula that is printed because it is wrong (it must fail).
+value, ``.false`` marks a formula that is printed because it is wrong (it must fail). Any other
+attribute is an error, and so is ``python`` where nothing is compared.
 
-A section sees itself and what stands above its own heading's level: the page's preamble and the
-sections around it. ``<!-- math: uses shapes matrix -->`` below a heading imports sections, also
-of other pages (``uses two-layers.md#matrix``).
+**A section** sees itself and what stands above its own heading's level: the page's preamble and
+the sections around it. ``<!-- math: uses shapes matrix -->`` below a heading imports sections,
+also of other pages (``uses two-layers.md#matrix``).
+
+**Formulas** are built from numbers, symbols with subscripts (elements, members of a family such as
+``W_l``) and one superscript ``^{(i)}`` (a sample), ``+ - \cdot / \odot \frac \sqrt \lVert \lvert
+\sum \prod \max \min``, powers, ``^\top``, ``^{-1}`` of a matrix, ``[j = k]``, ``cases``,
+``bmatrix``, ``aligned`` around a chain, common functions (``\exp``, ``\operatorname{softmax}``),
+derivatives (``\frac{\partial J}{\partial W}``, ``\nabla f(x)``, ``\sigma'(a)``). Juxtaposition is
+the product of matrices; a vector is a column; ``1/a b`` and others with two readings are errors.
+
+**Limits**, each an error that says so: an index has at most 1000 values (a sum is as long), a
+derivative is at most the third (the outer ones are taken by differences, which lose digits), a
+derivative of a matrix by a matrix is written by index.
+
+An error is reported once, where it arises; equations that use what failed there are named in its
+last line and not checked.
 """
 
 from __future__ import annotations
@@ -167,21 +186,37 @@ def _display(
     if end + 1 < len(lines) and (match := re.match(r"^ *\{:?(.*)\} *$", lines[end + 1])):
         pairs, _ = get_attrs_and_remainder(match[1])
         classes = [value for key, value in pairs if key == "."]
-        attributes = dict(pairs) | {name: name for name in classes}
+        attributes = {key: value for key, value in pairs if key != "."}
+        attributes |= {f".{name}": "" for name in classes}
         end += 1
     count = 1 + len(section.equations)
-    unchecked = attributes.get("reason", "") if "unchecked" in attributes else None
+    unchecked = attributes.get("reason", "") if ".unchecked" in attributes else None
+    if (fault := _wrong_attributes(attributes)) is not None:
+        raise MathError(fault, 0).located(tex, str(path), k + 2)
     equation = Equation(
         tex,
         k + 2,
         attributes.get("id", f"eq-{section.id}-{count}"),
         number + 1,
         unchecked,
-        "false" in attributes,
+        ".false" in attributes,
         attributes.get("python"),
     )
-    if unchecked == "":
-        error = MathError('.unchecked needs a reason="…"', 0)
-        raise error.located(tex, str(path), k + 2)
     section.items.append(equation)
     return end, number + 1
+
+
+def _wrong_attributes(attributes: dict[str, str]) -> str | None:
+    """What is wrong with an attribute line; one that is misspelt would be passed over."""
+    unknown = sorted(attributes.keys() - {"id", "reason", "python", ".unchecked", ".false"})
+    if unknown:
+        return f'{unknown[0]} is unknown: write #id, .false, .unchecked reason="…" or python="…"'
+    if ".unchecked" in attributes and not attributes.get("reason"):
+        return '.unchecked needs a reason="…"'
+    if "reason" in attributes and ".unchecked" not in attributes:
+        return "reason belongs to .unchecked"
+    if ".unchecked" in attributes and ".false" in attributes:
+        return ".unchecked and .false exclude each other"
+    if "python" in attributes and {".unchecked", ".false"} & attributes.keys():
+        return "python needs a formula that is checked and holds: without .unchecked and .false"
+    return None

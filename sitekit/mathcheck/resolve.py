@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sitekit.mathcheck.errors import MathError
 from sitekit.mathcheck.expression import (
     Add,
@@ -31,170 +29,22 @@ from sitekit.mathcheck.expression import (
     Size,
     Transpose,
 )
+from sitekit.mathcheck.functions import BUILTINS
+from sitekit.mathcheck.hints import suggestion
+from sitekit.mathcheck.pieces import (
+    NOT_SYMBOLS,
+    letters,
+    sample_of,
+    scripts,
+    starting_partial,
+    starts_with_d,
+    symbol,
+)
+from sitekit.mathcheck.scope import Scope
 from sitekit.mathcheck.syntax import Raw
 
-if TYPE_CHECKING:
-    from sitekit.mathcheck.scope import Scope
-
-# Base, key, which parts of the key are index letters, sample.
-Declared = tuple[str, tuple[str, ...], tuple[bool, ...], str | None]
-
-BUILTINS = {
-    "exp", "log", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min", "sqrt",
-    "softmax", "sign", "diag", "tr", "abs", "det",
-}  # fmt: skip
+MOST_DERIVATIVES = 3  # the outer ones are differences, and each of them costs three digits
 _RELATIONS = {r"\leq": r"\le", r"\geq": r"\ge", r"\neq": r"\ne"}
-_NOT_SYMBOLS = {r"\quad", r"\qquad", r"\dots", r"\ldots", r"\cdots", r"\infty", r"\mid", r"\lVert"}
-
-
-# --- small readings of raw pieces ---------------------------------------------------------------
-
-
-def symbol(atom: Raw) -> str | None:
-    r"""The name that an atom spells: ``W``, ``\hat y``, ``\mathbf{1}``, ``\mathrm{IoU}``."""
-    if atom.kind == "letter":
-        return str(atom.parts[0])
-    if atom.kind in ("accent", "font"):
-        command, inner = atom.parts
-        text = letters(inner)
-        return None if text is None else f"{command}{{{text}}}"
-    if atom.kind == "named":
-        return str(atom.parts[0])
-    return None
-
-
-def letters(raw: Raw) -> str | None:
-    """The text of a piece that is one symbol or number, else None."""
-    if raw.kind in ("list", "chain", "side", "term") and len(raw.parts) == 1:
-        return letters(raw.parts[0]) if isinstance(raw.parts[0], Raw) else None
-    if raw.kind == "side" and len(raw.parts) == 2 and raw.parts[0] == "-":
-        text = letters(raw.parts[1])
-        return None if text is None else "-" + text
-    if raw.kind == "factor":
-        if len(raw.parts) != 1:
-            sub = raw.parts[1]
-            inner = letters(raw.parts[0])
-            if len(raw.parts) == 2 and sub.kind == "sub" and inner:
-                text = letters(sub.parts[0])
-                return None if text is None else f"{inner}_{text}"
-            return None
-        return letters(raw.parts[0])
-    if raw.kind in ("number", "function"):
-        return str(raw.parts[0])
-    return symbol(raw)
-
-
-def shape_of(side: Raw) -> tuple[Raw, ...] | None:
-    r"""``\mathbb{R}^{N \times d}`` as its sizes, ``\mathbb{R}`` as none of them."""
-    if len(side.parts) != 1 or not isinstance(side.parts[0], Raw):
-        return None
-    pieces = side.parts[0].parts
-    if len(pieces) != 1 or pieces[0].kind != "factor":
-        return None
-    atom, *scripts = pieces[0].parts
-    if symbol(atom) != r"\mathbb{R}":
-        return None
-    if not scripts:
-        return ()
-    if len(scripts) != 1 or scripts[0].kind != "sup":
-        return None
-    (chain,) = scripts[0].parts[0].parts
-    (inner,) = chain.parts
-    dimensions: list[list[Raw]] = [[]]
-    (term,) = [p for p in inner.parts if isinstance(p, Raw)][:1]
-    if len(inner.parts) != 1:
-        return (inner,)
-    for piece in term.parts:
-        if piece.kind == "operator" and piece.parts[0] == r"\times":
-            dimensions.append([])
-        else:
-            dimensions[-1].append(piece)
-    return tuple(Raw("term", d[0].pos, tuple(d)) for d in dimensions if d)
-
-
-def _is_partial(raw: Raw) -> Raw | None:
-    """The factor ∂ at the start of a numerator or denominator."""
-    if len(raw.parts) != 1 or len(raw.parts[0].parts) != 1:
-        return None
-    (side,) = raw.parts[0].parts
-    if len(side.parts) != 1:
-        return None
-    first: Raw = side.parts[0].parts[0]
-    if first.kind == "factor" and symbol(first.parts[0]) == r"\partial":
-        return first
-    return None
-
-
-def _starts_with_d(raw: Raw) -> bool:
-    """Whether an argument is d and a symbol: half of dJ/dw."""
-    if len(raw.parts) != 1 or len(raw.parts[0].parts) != 1:
-        return False
-    (side,) = raw.parts[0].parts
-    first = side.parts[0]
-    if len(side.parts) != 1 or not isinstance(first, Raw) or len(first.parts) != 2:
-        return False
-    return first.parts[0].kind == "factor" and letters(first.parts[0]) == "d"
-
-
-def _scripts(factor: Raw) -> tuple[list[Raw], list[Raw], int]:
-    """Subscript items, superscripts and the number of primes of a factor."""
-    subs: list[Raw] = []
-    sups: list[Raw] = []
-    primes = 0
-    for script in factor.parts[1:]:
-        if script.kind == "prime":
-            primes += 1
-        elif script.kind == "sup":
-            sups.append(script.parts[0])
-        else:
-            if subs:
-                raise MathError("two subscripts", script.pos)
-            subs = _subscript_items(script.parts[0])
-    return subs, sups, primes
-
-
-def _subscript_items(raw: Raw) -> list[Raw]:
-    """``2,rj`` is three items; ``l+1`` is one; ``12`` is row 1, column 2."""
-    items: list[Raw] = []
-    for chain in raw.parts:
-        (side,) = chain.parts if len(chain.parts) == 1 else (None,)
-        if side is None:
-            raise MathError("a relation in a subscript belongs to a sum", chain.pos)
-        if len(side.parts) == 1 and side.parts[0].kind == "term":
-            for piece in side.parts[0].parts:
-                if piece.kind != "factor":
-                    items.append(_side(piece))
-                elif piece.parts[0].kind == "number" and len(piece.parts) == 1:
-                    for k, digit in enumerate(str(piece.parts[0].parts[0])):
-                        number = Raw("number", piece.pos + k, (digit,))
-                        items.append(_side(Raw("factor", piece.pos + k, (number,))))
-                else:
-                    items.append(_side(piece))
-        else:
-            items.append(side)
-    return items
-
-
-def _side(piece: Raw) -> Raw:
-    return Raw("side", piece.pos, (Raw("term", piece.pos, (piece,)),))
-
-
-def _sample(sup: Raw) -> Raw | None:
-    """The i of ``^{(i)}``."""
-    if len(sup.parts) != 1 or len(sup.parts[0].parts) != 1:
-        return None
-    (side,) = sup.parts[0].parts
-    if len(side.parts) != 1 or len(side.parts[0].parts) != 1:
-        return None
-    factor = side.parts[0].parts[0]
-    if factor.kind == "factor" and len(factor.parts) == 1 and factor.parts[0].kind == "paren":
-        inner: Raw = factor.parts[0].parts[0]
-        if len(inner.parts) == 1 and len(inner.parts[0].parts) == 1:
-            return inner.parts[0].parts[0]
-    return None
-
-
-# --- the resolver --------------------------------------------------------------------------------
 
 
 class Resolver:
@@ -205,61 +55,6 @@ class Resolver:
         self.bound: list[str] = []
         self.params: tuple[str, ...] = ()
         self.heading = False
-
-    # -- declarations
-
-    def declared(
-        self, side: Raw
-    ) -> tuple[str, tuple[str, ...], tuple[bool, ...], str | None] | None:
-        """Base, key and sample of a bare symbol; None if the piece is anything else."""
-        while side.kind in ("list", "chain", "side", "term"):
-            if len(side.parts) != 1 or not isinstance(side.parts[0], Raw):
-                return None
-            side = side.parts[0]
-        if side.kind != "factor":
-            return None
-        base = symbol(side.parts[0])
-        if base is None or base in _NOT_SYMBOLS or base == r"\partial":
-            return None
-        subs, sups, primes = _scripts(side)
-        if primes or len(sups) > 1:
-            return None
-        sample = None
-        if sups:
-            inner = _sample(sups[0])
-            sample = letters(inner) if inner else None
-            if sample is None:
-                return None
-        key, free = [], []
-        for item in subs:
-            text = letters(item)
-            if text is None:
-                return None
-            key.append(text)
-            free.append(text in self.ranged)
-        return base, tuple(key), tuple(free), sample
-
-    def items(self, side: Raw) -> list[Raw]:
-        """The subscripts of a bare symbol."""
-        while side.kind in ("list", "chain", "side", "term"):
-            side = side.parts[0]
-        return _scripts(side)[0]
-
-    def function_head(self, side: Raw) -> str | None:
-        """The f of a left side ``f(a)`` whose arguments are plain letters."""
-        if len(side.parts) != 1 or len(side.parts[0].parts) != 2:
-            return None
-        head, paren = side.parts[0].parts
-        if head.kind != "factor" or paren.kind != "factor" or paren.parts[0].kind != "paren":
-            return None
-        name = symbol(head.parts[0])
-        if name is None or len(head.parts) != 1 or len(paren.parts) != 1:
-            return None
-        plain = all(letters(c) is not None for c in paren.parts[0].parts[0].parts)
-        known = self.scope.find(name, [])
-        if known and known[0].kind != "function":
-            return None
-        return name if plain and name not in self.scope.sizes else None
 
     # -- expressions
 
@@ -374,6 +169,8 @@ class Resolver:
             if script.kind == "sup":
                 high = self.inside(script.parts[0])
                 continue
+            if len(script.parts[0].parts) != 1:
+                raise MathError(r"one index for each sum: \sum_j \sum_k", script.pos)
             (chain,) = script.parts[0].parts
             sides = [p for p in chain.parts if isinstance(p, Raw)]
             relations = [p for p in chain.parts if isinstance(p, str)]
@@ -386,6 +183,8 @@ class Resolver:
             raise MathError("a sum needs its index: \\sum_{i=1}^{N}", piece.pos)
         if (low is None) != (high is None):
             raise MathError("a sum has both limits or none", piece.pos)
+        if isinstance(high, Num) and isinstance(low, Size):
+            raise MathError("the limits of this sum are the wrong way round", piece.pos)
         return letter, low, high, condition
 
     def compare(self, chain: Raw) -> Compare:
@@ -420,9 +219,13 @@ class Resolver:
 
     def _scripted(self, node: Expr, factor: Raw) -> Expr:
         """Apply powers and ⊤ that stand on brackets."""
-        subs, sups, primes = _scripts(factor)
+        subs, sups, primes = scripts(factor)
+        if subs and isinstance(node, Norm):
+            raise MathError(r"write \lVert v \rVert: it is the Euclidean norm", factor.pos)
         if subs or primes:
             raise MathError("a subscript or prime belongs to a symbol", factor.pos)
+        if len(sups) > 1:
+            raise MathError("two superscripts: write {(…)^2}^3", factor.pos)
         for sup in sups:
             node = self._power(node, sup, factor.pos)
         return node
@@ -435,7 +238,7 @@ class Resolver:
             raise MathError(r"write W^\top: T is a letter like any other", pos)
         if text == "T" and isinstance(node, Ref) and len(node.entry.shape or ()) == 2:
             raise MathError(r"write W^\top: T is a size here", pos)
-        if _sample(sup) is not None:
+        if sample_of(sup) is not None:
             raise MathError("a sample (i) belongs to a symbol", pos)
         exponent = self.inside(sup)
         if isinstance(node, Norm) and text == "2":
@@ -481,14 +284,16 @@ class Resolver:
     # -- symbols
 
     def _reference(self, name: str, factor: Raw) -> Expr:
-        subs, sups, primes = _scripts(factor)
+        subs, sups, primes = scripts(factor)
         pos = factor.pos
         if primes:
             raise MathError(f"{name}' : a prime is the derivative of a declared function", pos)
-        samples = [(s, inner) for s in sups if (inner := _sample(s)) is not None]
-        powers = [s for s in sups if _sample(s) is None]
+        samples = [(s, inner) for s in sups if (inner := sample_of(s)) is not None]
+        powers = [s for s in sups if sample_of(s) is None]
         if samples and powers:
             raise MathError(f"two superscripts: write {{{name}^{{(i)}}}}^\\top", pos)
+        if len(powers) > 1:
+            raise MathError(f"two superscripts: write {{{name}^…}}^…", pos)
         node = self._plain(name, subs, samples[0][1] if samples else None, powers, pos)
         if name == "e" and isinstance(node, Call):
             powers = powers[1:]
@@ -502,9 +307,7 @@ class Resolver:
         scope = self.scope
         if name in self.params and not subs and sample is None:
             return Param(pos, name)
-        found = scope.find(name, subs)
-        if found is None or (found[0].sample is None) != (sample is None):
-            found = self._with_sample(name, subs, sample is not None) or found
+        found = scope.find(name, subs, sample is not None) or scope.find(name, subs)
         if found is not None:
             entry, n = found
             if (entry.sample is None) != (sample is None):
@@ -530,23 +333,10 @@ class Resolver:
                 return Const(pos, "pi")
         if name in (r"\quad", r"\qquad"):
             raise MathError("one equation in each block, without spaces between several", pos)
-        if name in _NOT_SYMBOLS:
+        if name in NOT_SYMBOLS:
             raise MathError(f"{name} can't be evaluated", pos)
         shown = name + ("_{…}" if subs else "") + ("^{(…)}" if sample is not None else "")
-        raise MathError(f"{shown} is not declared in this section", pos)
-
-    def _with_sample(self, name: str, subs: list[Raw], wanted: bool) -> tuple[Entry, int] | None:
-        """The entry of this name that has (or has not) a sample, where there are both."""
-        kept = {
-            name: [e for e in self.scope.entries.get(name, []) if (e.sample is not None) == wanted]
-        }
-        if not kept[name]:
-            return None
-        saved, self.scope.entries = self.scope.entries, {**self.scope.entries, **kept}
-        try:
-            return self.scope.find(name, subs)
-        finally:
-            self.scope.entries = saved
+        raise MathError(f"{shown} is not declared in this section{suggestion(scope, name)}", pos)
 
     # -- functions
 
@@ -565,7 +355,7 @@ class Resolver:
                 return self._reference(full, piece), k + 1
         if name not in BUILTINS:
             raise MathError(f"{full} is not known", piece.pos)
-        subs, sups, primes = _scripts(piece)
+        subs, sups, primes = scripts(piece)
         if sups or primes:
             raise MathError(f"write ({full} …)^2 with brackets", piece.pos)
         if subs:
@@ -594,7 +384,7 @@ class Resolver:
     def _after(self, node: Expr, pieces: list[Raw], k: int, after: int) -> Expr:
         """Scripts on the brackets of an argument belong to the result: σ(a)^2."""
         if after == k + 1 and pieces[k].kind == "factor" and pieces[k].parts[0].kind == "paren":
-            subs, sups, primes = _scripts(pieces[k])
+            subs, sups, primes = scripts(pieces[k])
             if subs or primes:
                 raise MathError("a subscript or prime belongs to a symbol", pieces[k].pos)
             if sups and isinstance(node, Call) and node.name != "softmax":
@@ -605,7 +395,7 @@ class Resolver:
 
     def _apply(self, entry: Entry, pieces: list[Raw], k: int) -> tuple[Expr, int]:
         piece = pieces[k]
-        subs, sups, primes = _scripts(piece)
+        subs, sups, primes = scripts(piece)
         if subs or sups:
             raise MathError(f"{entry.base} is a function: write {entry.base}(…)", piece.pos)
         following = pieces[k + 1] if k + 1 < len(pieces) else None
@@ -628,13 +418,21 @@ class Resolver:
     def _fraction(self, pieces: list[Raw], k: int) -> tuple[Expr, int]:
         piece = pieces[k]
         top, bottom = piece.parts[0].parts
-        partial = _is_partial(top)
+        partial = starting_partial(top)
         if partial is None:
-            if _starts_with_d(top) and _starts_with_d(bottom):
+            if starts_with_d(top) and starts_with_d(bottom):
                 raise MathError(r"write a derivative with \partial", piece.pos)
             node: Expr = Div(piece.pos, self.inside(top), self.inside(bottom))
             return self._scripted(node, piece), k + 1
         by = self._denominators(bottom)
+        _subs, sups, _primes = scripts(partial)
+        order = letters(sups[0]) if sups else "1"
+        if order != str(len(by)):
+            raise MathError(
+                f"\\partial^{order} stands over {len(by)} of them: the orders differ", piece.pos
+            )
+        if len(by) > MOST_DERIVATIVES:
+            raise MathError("at most third derivatives: differences lose digits", piece.pos)
         rest = top.parts[0].parts[0].parts[0].parts[1:]
         if rest:
             of, after = self.product(list(rest)), k + 1
@@ -647,7 +445,7 @@ class Resolver:
         return (self._scripted(of, piece) if rest else of), after
 
     def _denominators(self, raw: Raw) -> list[Ref]:
-        if _is_partial(raw) is None:
+        if starting_partial(raw) is None:
             raise MathError(r"expected \partial in the denominator", raw.pos)
         pieces = list(raw.parts[0].parts[0].parts[0].parts)
         refs: list[Ref] = []
@@ -656,15 +454,12 @@ class Resolver:
             if symbol(pieces[k].parts[0]) != r"\partial" or k + 1 >= len(pieces):
                 raise MathError(r"expected \partial and a symbol", pieces[k].pos)
             target = pieces[k + 1]
-            _subs, sups, _primes = _scripts(target)
+            _subs, sups, _primes = scripts(target)
             times = 1
-            if len(sups) == 1 and letters(sups[0]) == "2":
-                target = Raw(
-                    "factor",
-                    target.pos,
-                    tuple(p for p in target.parts if getattr(p, "kind", "") != "sup"),
-                )
-                times = 2
+            if len(sups) == 1 and (letters(sups[0]) or "").isdigit():  # ∂w², not ∂(w²)
+                times = int(letters(sups[0]) or 1)
+                bare = tuple(p for p in target.parts if getattr(p, "kind", "") != "sup")
+                target = Raw("factor", target.pos, bare)
             node, _ = self.factor([target], 0)
             if not isinstance(node, Ref):
                 raise MathError("a derivative is by a declared symbol", pieces[k + 1].pos)
@@ -675,7 +470,7 @@ class Resolver:
     def _nabla(self, pieces: list[Raw], k: int) -> tuple[Expr, int]:
         """∇f(x): the gradient of a declared function; ∇_W J: the derivative of J by W."""
         piece = pieces[k]
-        subs, _, _ = _scripts(piece)
+        subs, _, _ = scripts(piece)
         if k + 1 >= len(pieces):
             raise MathError("the gradient of nothing", piece.pos)
         name = symbol(pieces[k + 1].parts[0])

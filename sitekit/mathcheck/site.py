@@ -12,13 +12,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from sitekit.mathcheck.check import Report, Result, check_page
+from sitekit.mathcheck.errors import FalseEquation
 from sitekit.mathcheck.page import Page, read
 
 _HERE = Path(__file__).parent
-
-
-class FalseEquation(ValueError):
-    """Equations of a page that do not hold or can't be read; the build stops."""
 
 
 class Site:

@@ -15,15 +15,19 @@ from sitekit.mathcheck.errors import MathError
 
 # What a parser library calls a token, and what an author calls it.
 _NAMES = {
-    "RPAR": ")",
-    "RBRACE": "}",
-    "RSQB": "]",
     "LBRACE": "{",
     "LPAR": "(",
     "RELATION": "=",
     "SIGN": "+ or -",
     "$END": "the end of the formula",
 }
+_PAIRS = {
+    "{": "}", "(": ")", "[": "]", r"\{": r"\}", r"\lVert": r"\rVert", r"\lvert": r"\rvert",
+}  # fmt: skip
+_BRACKET = re.compile(
+    r"\\(?P<side>begin|end)\{[^}]*\}|\\[lr][Vv]ert(?![A-Za-z])|\\[{}]|\\\\|[{}()\[\]]"
+)
+_ENVIRONMENTS = ("cases", "bmatrix")
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,11 @@ def _parser() -> Lark:
 def parse(tex: str) -> Raw:
     """Return the list of chains that a formula is; raises MathError where it can't be read."""
     flat = _without_alignment(tex)
+    if not flat.strip():
+        raise MathError("the formula is empty", 0)
+    for match in re.finditer(r"\\begin\{([^}]*)\}", flat):
+        if match[1] not in _ENVIRONMENTS:
+            raise _environment(flat, match[0], match.start())
     try:
         tree: Tree[Token] = _parser().parse(flat)
     except UnexpectedInput as error:
@@ -126,6 +135,9 @@ def parse(tex: str) -> Raw:
 
 
 def _syntax_error(tex: str, error: UnexpectedInput) -> MathError:
+    """What the author should mend: first the brackets, whose fault shows far from its place."""
+    if (found := _unpaired(tex)) is not None:
+        return found
     pos = error.pos_in_stream if error.pos_in_stream is not None else len(tex)
     if pos < 0:
         pos = len(tex)
@@ -135,13 +147,46 @@ def _syntax_error(tex: str, error: UnexpectedInput) -> MathError:
         return MathError(f"{tex[pos : pos + 1]!r} is not part of the dialect", pos)
     token = getattr(error, "token", None)
     if isinstance(error, UnexpectedEOF) or token is None or token.type == "$END":
-        return MathError("the formula ends too early", len(tex))
+        punctuated = tex.rstrip().endswith(",")
+        hint = "; write one equation in each block, without punctuation" if punctuated else ""
+        return MathError(f"the formula ends too early{hint}", len(tex))
     expected = getattr(error, "accepts", None) or getattr(error, "expected", set()) or set()
     closing = sorted({_NAMES[e] for e in expected if e in _NAMES})
     hint = f"; expected one of: {'  '.join(closing)}" if closing else ""
-    if str(token) in {".", ";"} or str(token).startswith((r"\quad", r"\qquad")):
+    if re.match(r"\.\d", tex[pos:]):
+        hint = "; write 0.5 with its zero"
+    elif str(token) in {".", ";"} or str(token).startswith((r"\quad", r"\qquad")):
         hint = "; write one equation in each block, without punctuation"
-    return MathError(f"did not expect {str(token)!r}{hint}", pos)
+    return MathError(f"did not expect '{token}'{hint}", pos)
+
+
+def _environment(tex: str, begin: str, pos: int) -> MathError:
+    if begin != r"\begin{aligned}":
+        known = ", ".join(_ENVIRONMENTS)
+        return MathError(f"{begin} is not part of the dialect: write {known} or aligned", pos)
+    if tex.count(begin) > tex.count(r"\end{aligned}"):
+        return MathError(f"the formula ends too early: {begin} is never closed", pos)
+    return MathError("aligned stands around the whole formula", pos)
+
+
+def _unpaired(tex: str) -> MathError | None:
+    """The first bracket without its partner."""
+    open_: list[tuple[str, int]] = []
+    for match in _BRACKET.finditer(tex):
+        bracket, pos = match[0], match.start()
+        if bracket in _PAIRS or match["side"] == "begin":
+            open_.append((bracket, pos))
+        elif bracket != r"\\":
+            if not open_:
+                return MathError(f"did not expect '{bracket}': it closes nothing", pos)
+            opener, where = open_.pop()
+            partner = _PAIRS.get(opener, opener.replace("begin", "end"))
+            if bracket != partner:
+                return MathError(f"did not expect '{bracket}': {opener} is open before it", pos)
+    if open_:
+        opener, where = open_[-1]
+        return MathError(f"the formula ends too early: this {opener} is never closed", where)
+    return None
 
 
 def _without_alignment(tex: str) -> str:
@@ -162,11 +207,13 @@ def _without_alignment(tex: str) -> str:
         elif depth == 0 and tex[k] == "&":
             out[k] = " "
         elif depth == 0 and tex.startswith(r"\\", k):
-            out[k] = out[k + 1] = " "
-            rest = re.match(r"\s*&?\s*(\S|$)", tex[k + 2 : end])
+            row = re.compile(r"\\\\(?:\[[^\]]*\])?").match(tex, k)  # with its distance: \\[4pt]
+            after = row.end() if row else k + 2
+            out[k:after] = " " * (after - k)
+            rest = re.match(r"\s*&?\s*(\S|$)", tex[after:end])
             if rest and rest[1] not in "=+-":
-                where = k + 2 + rest.start(1)
+                where = after + rest.start(1)
                 raise MathError("a new row continues the chain: it begins with = + or -", where)
-            k += 1
+            k = after - 1
         k += 1
     return "".join(out)

@@ -2,10 +2,13 @@
 
 import os
 import sys
+import textwrap
 
 import markdown
 import pytest
+import yaml
 
+import sitekit.mathcheck
 from sitekit.mathcheck import site as site_module
 from sitekit.mathcheck.site import FalseEquation, Site
 
@@ -394,3 +397,46 @@ def test_two_pages_with_the_same_formulas_keep_their_own_address(docs):
     written(docs, PAGE)
     assert "derivation/a.md#eq-other-1" in render(first)
     assert "derivation/b.md#eq-other-1" in render(second)
+
+
+# --- on another site ------------------------------------------------------------------------------
+
+
+def test_the_configuration_of_the_docstring_is_all_that_another_site_needs(tmp_path, monkeypatch):
+    """Without this site's own rendering of formulas: the browser may do that."""
+    lines = textwrap.dedent(sitekit.mathcheck.__doc__.split("mkdocs.yml``::\n")[1]).splitlines()
+    rest = next(k for k, line in enumerate(lines) if line and line[0] not in " m")
+    extensions = yaml.safe_load("\n".join(lines[:rest]))["markdown_extensions"]
+    names = [e if isinstance(e, str) else next(iter(e)) for e in extensions]
+    options = {k: v for e in extensions if isinstance(e, dict) for k, v in e.items()}
+    folder = tmp_path / "docs" / "derivation"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    md = markdown.Markdown(extensions=names, extension_configs=options)
+    html = md.convert(written(folder, PAGE))
+    assert html.count('<div class="equation claim"') == 2
+    assert html.count('<div class="arithmatex">') == 5
+    assert "python -m sitekit.mathcheck docs/derivation/page.md#eq-gradient-1" in html
+    assert list((tmp_path / ".cache" / "mathcheck").glob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"lang": "fr"}, "lang is one of en, zh, not 'fr'"),
+        ({"folders": ["derivation", "derivaton"]}, "there is no folder 'derivaton' in "),
+    ],
+)
+def test_an_option_without_effect_is_an_error(docs, option, message):
+    with pytest.raises(ValueError, match=message):
+        render(PAGE, **option)
+
+
+def test_equations_that_could_not_be_checked_are_named_in_one_line(docs):
+    text = written(docs, PAGE.replace(r"J = \frac{1}{2} \lVert x \rVert^2", "J = x^2"))
+    with pytest.raises(FalseEquation) as error:
+        render(text)
+    assert str(error.value).count("page.md:") == 1
+    assert str(error.value).splitlines()[-1] == (
+        "    not checked because of this: eq-gradient-1, product, eq-gradient-4"
+    )

@@ -1,5 +1,8 @@
 """The checker of the equations: what passes, what fails, and what it says then."""
 
+import ast
+import doctest
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import sitekit.mathcheck.check
+from sitekit.mathcheck import check_text
 from sitekit.mathcheck.check import check_page
-from sitekit.mathcheck.errors import MathError
+from sitekit.mathcheck.errors import FalseEquation, MathError
 from sitekit.mathcheck.page import read
 
 ROOT = Path(__file__).parents[2]
@@ -503,7 +508,266 @@ def test_circular_definitions_are_an_error():
     assert all("defined by itself" in e.message for e in report.errors)
 
 
-# --- 2b. no exception of Python reaches the author ----------------------------------------------
+# --- 2a. plausible slips --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tex", "message", "at"),
+    [
+        (r"b = \sgima(a)", r"; did you mean \sigma?", r"\sgima"),
+        (r"s = \farc{1}{2} r", r"; did you mean \frac?", r"\farc"),
+        (
+            r"c = \operatorname{sotfmax}(b)",
+            r"; did you mean \operatorname{softmax}?",
+            r"\operatorname",
+        ),
+        (r"c = \softmax(b)", r"; write \operatorname{softmax}", r"\softmax"),
+        (r"c = \mathbf{W} x", r"\mathbf{W} is not declared in this section", r"\mathbf"),
+        (
+            r"s = \partial_r J",
+            r"; write a derivative as \frac{\partial J}{\partial w}",
+            r"\partial",
+        ),
+        (r"s = \int r", r"\int is not declared in this section", r"\int"),
+        (r"s = \frac{1}{2", "ends too early: this { is never closed", "{2"),
+        (r"s = \frac{1{2} r", "ends too early: this { is never closed", "{1{2}"),
+        (r"s = \frac{1}{2}} r", "did not expect '}': it closes nothing", "} r"),
+        (r"s = (r + (s - 1)", "this ( is never closed", "(r"),
+        (r"s = \lvert r \rVert", r"did not expect '\rVert': \lvert is open before it", r"\rVert"),
+        (r"s = \left( r + 1 \right]", "did not expect ']': ( is open before it", "]"),
+        (r"s = \begin{cases} r & r > 0", r"this \begin{cases} is never closed", r"\begin"),
+        (
+            r"c = \begin{pmatrix} 1 \\ 2 \end{pmatrix}",
+            r"\begin{pmatrix} is not part of the dialect: write cases, bmatrix or aligned",
+            r"\begin",
+        ),
+        (r"\begin{aligned} s &= r", r"\begin{aligned} is never closed", r"\begin"),
+        (r"s = \begin{aligned} r \end{aligned}", "aligned stands around the whole", r"\begin"),
+        (r"s = r,", "write one equation in each block, without punctuation", ""),
+        (r"s = .5 r", "write 0.5 with its zero", "."),
+        (" ", "the formula is empty", " "),
+        (r"s = \sum x_k", r"a sum needs its index: \sum_{i=1}^{N}", r"\sum"),
+        (r"s = \sum_{k=1} x_k", "a sum has both limits or none", r"\sum"),
+        (r"s = \sum_{k=d}^{1} x_k", "the limits of this sum are the wrong way round", r"\sum"),
+        (r"s = \sum_{k,j} W_{jk}", r"one index for each sum: \sum_j \sum_k", "_{k,j}"),
+        (r"s = \sum_{k=1}^{2000} r", "index k has 2000 values, at most 1000", r"\sum"),
+        (r"s = x_{100}", "x has 1 indices, not 3; each digit is one, as in W_{12}", "x_"),
+        (r"s = x_0", "index 0 is outside 1 … 4", "x_0"),
+        (r"s = W_1_2", "two subscripts", "_2"),
+        (r"s = r^2^2", "two superscripts", "r^2^2"),
+        (r"s = (r + 1)^2^2", "two superscripts", "(r + 1)"),
+        (r"s = \lVert x \rVert_2", "it is the Euclidean norm", r"\lVert"),
+        (r"s = \log r", "$c > 0$ declares a positive one", r"\log"),
+        (r"c = W x + x", "sum of 4×1 and 2×1", "x"),
+    ],
+)
+def test_a_slip_of_the_pen_is_named_at_its_place(tex, message, at):
+    error = the_error(page(SHAPES, tex))
+    assert message in error.message
+    assert error.where == "docs/page.md:8"
+    assert marked(error).startswith(at)
+
+
+@pytest.mark.parametrize(
+    ("declarations", "equations", "message", "at"),
+    [
+        (
+            r"$a, x \in \mathbb{R}^{n}$, $s \in \mathbb{R}$",
+            ["a = 2 x", "a = 3 x"],
+            "; a is defined in line 6",
+            "3 x",
+        ),
+        (
+            r"$s, r, q \in \mathbb{R}$",
+            ["s = r^2", r"\frac{\partial s}{\partial q} = r"],
+            "; the derivative is zero: does it depend on the denominator?",
+            "r",
+        ),
+        (
+            r"$s, r, q \in \mathbb{R}$",
+            ["s = r^2", r"\frac{\partial s}{\partial q} = 0 r"],
+            "both sides are zero: nothing here depends on the denominator",
+            r"\frac",
+        ),
+        (
+            r"$l = 1, \dots, L$, $A_l, B_l \in \mathbb{R}^{n \times n}$",
+            ["B_l = A_{l+1}"],
+            "there is no A_{l} with l = ",
+            "A_{l+1}",
+        ),
+        (r"$a, b \in \mathbb{R}$", ["a = 2 b + a"], "a is defined by itself", "a"),
+        (
+            r"$v \in \mathbb{R}^{n \times d$, $s \in \mathbb{R}$",
+            [r"s = \lVert v \rVert"],
+            "v is not declared in this section; line 3 seems to declare it and can't be read",
+            "v",
+        ),
+        (
+            r"$v \in R^{d}$, $s \in \mathbb{R}$",
+            [r"s = \lVert v \rVert"],
+            "; line 3 seems to declare it and can't be read",
+            "v",
+        ),
+        (
+            r"$t = 1, \ldots T$, $v \in \mathbb{R}^{T}$",
+            ["v_t = 2"],
+            "t is not declared in this section; line 3 seems to declare it and can't be read",
+            "t",
+        ),
+        (
+            r"$v, w \in \mathbb{R}^{n_t}$",
+            ["v = 2 w"],
+            "in the shape of v: t is not declared in this section",
+            None,
+        ),
+        (
+            r"$p = 1, \dots, 1000000$, $v \in \mathbb{R}^{n}$",
+            ["v_p = 2 p"],
+            "index p has 1000000 values, at most 1000 are computed: write the limit as a letter",
+            "v_p",
+        ),
+        (
+            r"$s, r \in \mathbb{R}$",
+            ["s = 10^{400} r"],
+            "the value is infinite or not a number",
+            "s",
+        ),
+    ],
+)
+def test_a_slip_across_formulas_is_named_at_its_place(declarations, equations, message, at):
+    error = fails(declarations, *equations)
+    assert message in error.message
+    assert error.where == f"docs/page.md:{2 + 4 * len(equations)}"
+    if at is not None:
+        assert marked(error).startswith(at)
+
+
+def test_a_row_may_have_a_distance():
+    chain = r"\begin{aligned} s &= (r + 1)^2 \\[4pt] &= r^2 + 2 r + 1 \end{aligned}"
+    holds(page(r"$s, r \in \mathbb{R}$", chain))
+
+
+def test_more_sizes_than_there_are_numbers_for_is_an_error():
+    names = "abcdfghijklmopqrtuvwxyzABCDEFGHIJKLMNOPQ"
+    shapes = ", ".join(rf"${name} \in \mathbb{{R}}^{{n_{{{k}}}}}$" for k, name in enumerate(names))
+    norms = " + ".join(rf"\lVert {name} \rVert" for name in names)
+    error = the_error(page(rf"{shapes}, $s \in \mathbb{{R}}$", f"s = {norms}"))
+    assert "n is one size too many: at most 38 of them" in error.message
+
+
+def test_numerical_derivatives_that_never_agree_are_an_error():
+    error = fails(
+        r"$s, r \in \mathbb{R}$",
+        r"s = \sin(100000 r)",
+        r"\frac{\partial s}{\partial r} = 100000 \cos(100000 r)",
+    )
+    assert "never agree" in error.message
+
+
+# --- 2b. an error is reported once ----------------------------------------------------------------
+
+CASCADE = (
+    r"$W \in \mathbb{R}^{m \times d}$, $x \in \mathbb{R}^{d}$, $a, h, u \in \mathbb{R}^{m}$,"
+    r" $J, s, r \in \mathbb{R}$, $\sigma \colon \mathbb{R} \to \mathbb{R}$"
+)
+AFTER = (r"h = \sigma(a)", r"J = \lVert h \rVert^2", "s = 2 r")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("a = W u", "inner sizes differ"),
+        ("a = W^\\top u", "a is declared as"),
+        ("a = W v", "v is not declared"),
+        ("a = W x +", "ends too early"),
+        ("a = (W x", "never closed"),
+        ("a = W x = (", "never closed"),
+    ],
+)
+def test_a_bad_definition_is_reported_once_with_what_depends_on_it(wrong, message):
+    report = check(page(CASCADE, wrong, *AFTER))
+    (error,) = report.errors
+    assert message in error.message
+    assert error.where == "docs/page.md:6"
+    assert str(error).splitlines()[-1] == ("    not checked because of this: eq-page-2, eq-page-3")
+    assert [r.id for r in report.results] == ["eq-page-4"]
+
+
+def test_an_undeclared_symbol_with_a_bad_definition_is_known():
+    (error,) = check(page(CASCADE, "p = W x +", r"h = \sigma(p)")).errors
+    assert error.blocked == ["eq-page-2"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "blocked"),
+    [
+        ("g_0 = v", ["eq-page-2", "eq-page-3", "eq-page-4"]),
+        (r"f(p) = p v", ["eq-page-5"]),
+    ],
+)
+def test_a_bad_definition_of_a_family_or_a_function(wrong, blocked):
+    declared = (
+        r"$t = 1, \dots, T$, $g_t, s, r \in \mathbb{R}$, $f \colon \mathbb{R} \to \mathbb{R}$"
+    )
+    text = page(declared, wrong, "g_t = 2 g_{t-1}", "g_2 = 4 g_0", "s = g_2", "r = f(2)")
+    (error,) = check(text).errors
+    assert error.blocked == blocked
+
+
+def test_a_bad_definition_of_the_batch_is_one_of_the_samples():
+    declared = r"""$i = 1, \dots, N$, $z^{(i)} \in \mathbb{R}^{d}$
+
+| one sample | batch |
+|---|---|
+| $y^{(i)} \in \mathbb{R}^{d}$ | $Y \in \mathbb{R}^{N \times d}$ |
+"""
+    (error,) = check(page(declared, "Y = v", "y^{(i)} = 2 z^{(i)}")).errors
+    assert error.blocked == ["eq-page-2"]
+
+
+def test_a_bad_claim_blocks_nothing():
+    report = check(page(CASCADE, "a = W x", "a = (W x", *AFTER))
+    (error,) = report.errors
+    assert error.blocked == []
+    assert len(report.results) == 4
+
+
+def test_all_unreadable_equations_of_a_section_are_named():
+    report = check(page(CASCADE, "a = W x +", "s = (r", r"J = \lVert x \rVert^2"))
+    assert [e.where for e in report.errors] == ["docs/page.md:6", "docs/page.md:10"]
+    assert [r.id for r in report.results] == ["eq-page-3"]
+
+
+def test_an_equation_without_a_readable_left_side_blocks_its_section():
+    (error,) = check(page(CASCADE, r"\hat{a = W x", *AFTER)).errors
+    assert error.blocked == ["eq-page-2", "eq-page-3", "eq-page-4"]
+
+
+def test_a_wrong_declaration_is_reported_once_for_all_sections_that_see_it():
+    text = page(r"$v \in \mathbb{R}^{n}$, $v \in \mathbb{R}^{m}$, $s, r \in \mathbb{R}$", "s = 2 r")
+    text += "\n## Two { #two }\n" + block("s = r + r")
+    (error,) = check(text).errors
+    assert error.message == "v is declared twice, in two ways"
+    assert error.blocked == ["eq-page-1", "eq-two-1"]
+
+
+def test_a_bad_definition_of_another_page_is_named_there():
+    other = Path("docs/other.md")
+    pages = {str(other.resolve()): read(other, page(CASCADE, "a = W u"))}
+    here = "# Here { #here }\n\n<!-- math: uses other.md#page -->\n" + block(r"J = \lVert a \rVert")
+    (error,) = check(here, pages).errors
+    assert error.where == "docs/other.md:6"
+    assert error.blocked == ["eq-here-1"]
+
+
+def test_a_bad_definition_is_no_verdict_on_a_false_formula():
+    """It fails because of the definition, not because it is wrong."""
+    report = check(page(CASCADE, "a = W u", block("h = 2 a", ".false")))
+    (error,) = report.errors
+    assert error.blocked == ["eq-page-2"]
+
+
+# --- 2c. no exception of Python reaches the author ----------------------------------------------
 
 TOKENS = [
     r"x",
@@ -1279,6 +1543,57 @@ def test_one_output_is_a_matrix_with_one_row():
     )
 
 
+# --- 3d. derivatives of derivatives ---------------------------------------------------------------
+
+HIGHER = (r"$s, r, q \in \mathbb{R}$, $f \colon \mathbb{R} \to \mathbb{R}$", r"s = e^{r} \sin(q r)")
+
+
+@pytest.mark.parametrize(
+    ("claim", "wrong"),
+    [
+        (
+            r"\frac{\partial^2 s}{\partial r^2} = 2 q e^{r} \cos(q r) + (1 - q^2) s",
+            r"\frac{\partial^2 s}{\partial r^2} = 2 q e^{r} \cos(q r) - (1 - q^2) s",
+        ),
+        (
+            r"\frac{\partial^2 s}{\partial q \partial r} = (1 + r) e^{r} \cos(q r) - q r s",
+            r"\frac{\partial^2 s}{\partial q \partial r} = r e^{r} \cos(q r) - q r s",
+        ),
+        (
+            r"\frac{\partial^3 s}{\partial r^3} = (1 - 3 q^2) s + (3 q - q^3) e^{r} \cos(q r)",
+            r"\frac{\partial^3 s}{\partial r^3} = (1 - 3 q^2) s + (3 q + q^3) e^{r} \cos(q r)",
+        ),
+        (
+            r"\frac{\partial^3 s}{\partial q^2 \partial r} = -(2 r + r^2) s - q r^2 e^{r} \cos(q r)",
+            r"\frac{\partial^3 s}{\partial q^2 \partial r} = -(2 r + r^2) s - q r e^{r} \cos(q r)",
+        ),
+    ],
+)
+def test_second_and_third_derivatives(claim, wrong):
+    assert statuses(page(*HIGHER, claim)) == ["definition", "claim"]
+    fails(*HIGHER, wrong)
+
+
+def test_a_function_defined_by_a_derivative_has_one():
+    inner = (*HIGHER, r"f(p) = \frac{\partial (p q^2 s)}{\partial q}")
+    holds(page(*inner, r"f'(r) = \frac{\partial (q^2 s)}{\partial q}"))
+    fails(*inner, r"f'(r) = 2 q s")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (r"\frac{\partial^4 s}{\partial r^4} = s", "at most third derivatives"),
+        (r"\frac{\partial^2 s}{\partial r} = s", r"\partial^2 stands over 1 of them"),
+        (r"\frac{\partial s}{\partial r \partial q} = s", r"\partial^1 stands over 2 of them"),
+    ],
+)
+def test_an_order_that_cannot_be_is_an_error(wrong, message):
+    error = fails(*HIGHER, wrong)
+    assert message in error.message
+    assert marked(error) == wrong
+
+
 # --- 4. scopes ------------------------------------------------------------------------------------
 
 TWO_SECTIONS = r"""
@@ -1450,6 +1765,32 @@ def test_a_wrong_python_expression_is_an_error(python, message):
     assert error.where == "docs/page.md:6"
 
 
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ('.false python="v"', "python needs a formula that is checked and holds"),
+        ('.unchecked reason="no" python="v"', "python needs a formula that is checked and holds"),
+        ('numpy="v + v"', "numpy is unknown"),
+        ('.unchekced reason="no"', ".unchekced is unknown"),
+        ("false", "false is unknown"),
+        ('.false .unchecked reason="no"', ".unchecked and .false exclude each other"),
+        ('reason="no"', "reason belongs to .unchecked"),
+    ],
+)
+def test_an_attribute_without_effect_is_an_error(attributes, message):
+    error = the_error(page(NUMBERS, block("w = 2 v", attributes)))
+    assert message in error.message
+    assert error.where == "docs/page.md:6"
+
+
+def test_false_where_some_random_sizes_do_not_suit_the_shapes():
+    declared = r"$x \in \mathbb{R}^{n}$, $w \in \mathbb{R}^{k}$, $z, y \in \mathbb{R}^{n - k + 1}$"
+    assert statuses(page(declared, "z = 2 y", block("z = 3 y", ".false"))) == [
+        "definition",
+        "false",
+    ]
+
+
 def test_python_counts_samples_and_elements_from_zero():
     declared = r"$i = 1, \dots, N$, $j = 1, \dots, n$, $x^{(i)} \in \mathbb{R}^{n}$, $u^{(i)} \in \mathbb{R}^{n}$"
     holds(page(declared, block(r"u_j^{(i)} = 3 x_j^{(i)}", 'python="3 * x[i, j]"')))
@@ -1545,3 +1886,37 @@ def test_the_command_shows_one_equation(tmp_path):
     assert "swapped: claim" in done.stdout
     assert "a = 1 + b" in done.stdout
     assert "eq-page-1" not in done.stdout
+
+
+# --- 8. the package -------------------------------------------------------------------------------
+
+MODULES = sorted(Path(sitekit.mathcheck.__file__).parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("module", [sitekit.mathcheck, sitekit.mathcheck.check])
+def test_the_examples_of_the_docstrings(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_a_text_is_checked_without_a_file():
+    text = page(NUMBERS, "a = 2 b", "a = b + b")
+    assert [r.status for r in check_text(text)] == ["definition", "claim"]
+    wrong = page(NUMBERS, "a = 2 b", "a = b + 2 b", "c = a +")
+    with pytest.raises(FalseEquation) as error:
+        check_text(wrong, "the draft")
+    assert "the draft:10: the two sides differ" in str(error.value)
+    assert "the draft:14: the formula ends too early" in str(error.value)
+
+
+def test_imports_are_at_the_top_and_point_one_way():
+    below = {}
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+        assert all(node in tree.body for node in imports), f"{path.name} imports inside"
+        names = {n.module for n in imports if isinstance(n, ast.ImportFrom) and n.module}
+        below[f"sitekit.mathcheck.{path.stem}"] = {n for n in names if n.startswith("sitekit.")}
+    order = list(graphlib.TopologicalSorter(below).static_order())  # raises at a cycle
+    assert order.index("sitekit.mathcheck.scope") < order.index("sitekit.mathcheck.evaluate")
