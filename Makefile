@@ -61,7 +61,7 @@ pages: setup  ## make the pages that come from the registry and the measurements
 	$(BIN)/python -m pages
 
 experiments: setup  ## run all experiments again and write their results and figures
-	$(BIN)/python -m experiments
+	$(BIN)/python -m experiments --jobs $(or $(filter-out 0,$(JOBS)),1)
 
 clean:  ## remove what builds and tests leave behind
 	rm -rf site .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info bpref-run

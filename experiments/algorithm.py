@@ -1,7 +1,8 @@
 """The loop of training, drawn with the shapes of every array, read off a real step.
 
 A 3-4-1 tanh network and a mini-batch of 8 rows; ``run`` records the shape of everything
-that a step computes, and the figure prints them.
+that a step computes, and the figure prints them. ``worked_step`` is one step small enough to do
+by hand: a 1-2-1 ReLU network, one sample, one of the two hidden units off.
 """
 
 from __future__ import annotations
@@ -12,6 +13,87 @@ import numpy as np
 
 import bpref.functional as F
 from experiments import _two_layer as net
+from experiments._claim import Claim
+
+WORKED = (
+    "X*",
+    "yhat*",
+    "A1*",
+    "D1*",
+    "D2*",
+    "dW*",
+    "db*",
+    "step.a1*",
+    "step.h1*",
+    "step.output",
+    "step.J",
+    "step.delta*",
+    "step.grad*",
+)
+CLAIMS = (
+    Claim(
+        id="algorithm-batch-size-not-in-gradients",
+        en="In a step with a mini-batch of {{ algorithm.X[0] }} rows the batch size is the first "
+        "axis of everything that the two passes hand on, and no axis of a parameter's gradient.",
+        zh="小批量有 {{ algorithm.X[0] }} 行的一步里，两遍计算传递的每个数组，第一维都是批量大小；"
+        "参数的梯度没有这样一维。",
+        criterion="all(shape[0] == X[0] for shape in (y, A1, H1, yhat, D1, D2)) and all(X[0] not "
+        "in shape for shape in (dW1, db1, dW2, db2))",
+        covers=("X*", "y*", "A1*", "H1*", "D1*", "D2*", "dW*", "db*"),
+        exact="deterministic",
+        figure="algorithm",
+    ),
+    Claim(
+        id="algorithm-worked-step",
+        en="The worked step lowers the loss from {{ algorithm.step.J | .1f }} to "
+        "{{ algorithm.step.J_after | .3f }}; the weights and the bias of the unit that was off "
+        "stay what they were.",
+        zh="手算的一步使损失从 {{ algorithm.step.J | .1f }} 降到 "
+        "{{ algorithm.step.J_after | .3f }}；没有激活的那个单元，权重和偏置都保持原样。",
+        criterion="step.J_after < step.J and step.h1[1] == 0 and step.new_W1[1] == -1 and "
+        "step.new_b1[1] == 1 and step.new_W2[1] == 2",
+        covers=("step.J_after", "step.new_*"),
+        exact="arithmetic",
+    ),
+)
+
+
+def worked_step(lr: float = 0.01) -> dict[str, Any]:
+    """One step of training with round numbers, and the loss before and after it."""
+    x, y = np.array([[2.0]]), np.array([[1.0]])
+    w1, b1 = np.array([[0.5], [-1.0]]), np.array([0.0, 1.0])
+    w2, b2 = np.array([[3.0, 2.0]]), np.array([-1.0])
+    a1, cache1 = F.linear(x, w1, b1)
+    h1, cache_h = F.relu(a1)
+    output, cache2 = F.linear(h1, w2, b2)
+    value, cache_j = F.half_mse_loss(output, y)
+    delta2 = F.half_mse_loss_backward(1.0, cache_j)
+    grad_h1, grad_w2, grad_b2 = F.linear_backward(delta2, cache2)
+    delta1 = F.relu_backward(grad_h1, cache_h)
+    _, grad_w1, grad_b1 = F.linear_backward(delta1, cache1)
+    new_w1, new_b1 = w1 - lr * grad_w1, b1 - lr * grad_b1
+    new_w2, new_b2 = w2 - lr * grad_w2, b2 - lr * grad_b2
+    hidden = F.relu(F.linear(x, new_w1, new_b1)[0])[0]
+    after, _ = F.half_mse_loss(F.linear(hidden, new_w2, new_b2)[0], y)
+    return {
+        "rate": lr,
+        "a1": a1[0].tolist(),
+        "h1": h1[0].tolist(),
+        "output": float(output.item()),
+        "J": float(value),
+        "delta2": float(delta2.item()),
+        "grad_W2": grad_w2[0].tolist(),
+        "grad_b2": float(grad_b2[0]),
+        "grad_h1": grad_h1[0].tolist(),
+        "delta1": delta1[0].tolist(),
+        "grad_W1": grad_w1[:, 0].tolist(),
+        "grad_b1": grad_b1.tolist(),
+        "new_W1": new_w1[:, 0].tolist(),
+        "new_b1": new_b1.tolist(),
+        "new_W2": new_w2[0].tolist(),
+        "new_b2": float(new_b2[0]),
+        "J_after": float(after),
+    }
 
 
 def run() -> dict[str, Any]:
@@ -40,7 +122,8 @@ def run() -> dict[str, Any]:
         "dW1": grad_w1,
         "db1": grad_b1,
     }
-    return {name: list(array.shape) for name, array in arrays.items()}
+    shapes = {name: list(array.shape) for name, array in arrays.items()}
+    return {**shapes, "step": worked_step()}
 
 
 def draw(result: dict[str, Any], lang: str) -> Any:

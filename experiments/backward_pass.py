@@ -11,10 +11,34 @@ import numpy as np
 
 from bpref import nn
 from bpref.trace import Trace, trace_training_step
+from experiments._claim import Claim
 
 X, Y = np.array([[0.5, -1.0]]), np.array([[0.5]])
 RATES = {"small": 0.1, "large": 2.0}
 STEPS = 5
+
+WORKED = ("step.*", "rate.*")
+CLAIMS = (
+    Claim(
+        id="backward-pass-step-too-long",
+        en="On the network of the live backward pass, the loss falls from "
+        "${{ backward_pass.loss.small[0] | .4f }}$ to ${{ backward_pass.loss.small[1] | .4f }}$ "
+        "and ${{ backward_pass.loss.small[2] | .4f }}$ with the rate "
+        "{{ backward_pass.rate.small }}; with the rate {{ backward_pass.rate.large | .0f }} it "
+        "rises to ${{ backward_pass.loss.large[1] | .2f }}$ and "
+        "${{ backward_pass.loss.large[2] | .2f }}$.",
+        zh="在可操作的反向传播所用的网络上，学习率为 {{ backward_pass.rate.small }} 时，损失从 "
+        "${{ backward_pass.loss.small[0] | .4f }}$ 降到 "
+        "${{ backward_pass.loss.small[1] | .4f }}$，再到 "
+        "${{ backward_pass.loss.small[2] | .4f }}$；学习率为 "
+        "{{ backward_pass.rate.large | .0f }} 时，损失升到 "
+        "${{ backward_pass.loss.large[1] | .2f }}$ 和 ${{ backward_pass.loss.large[2] | .2f }}$。",
+        criterion="loss.small[0] > loss.small[1] > loss.small[2] and loss.large[0] == "
+        "loss.small[0] and min(loss.large[1], loss.large[2]) > loss.large[0]",
+        covers=("loss.*",),
+        exact="arithmetic",
+    ),
+)
 
 
 def network() -> nn.Sequential:

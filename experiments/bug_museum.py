@@ -17,12 +17,18 @@ detector that needs the program to run.
 
 The right passes go through the same detectors: their shares are the false alarms. ``worked`` is
 the worked example of the page, ``cosine`` the median cosine between the wrong and the right
-gradient of the first step.
+gradient of the first step. Spreads: over the seeds (every share computed for one seed at a time),
+over the network families, over the two sizes, and over the bugs of a room.
+
+The weights are rounded to float32 after each step. A wrong pass may train chaotically, and then
+the last bit of a sum, which differs between processors, would decide what is noticed; the
+rounding swallows it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -32,6 +38,9 @@ from bpref.bugs import CATALOG, dense
 from bpref.gradcheck import check_gradients
 from experiments import style
 from experiments._bug_museum import NETWORKS, SIZES, Context, Dropout, Network, Params, passes
+from experiments._bug_museum_claims import CLAIMS as CLAIMS
+from experiments._bug_museum_claims import DETECTORS
+from experiments._bug_museum_claims import WORKED as WORKED
 
 SEEDS = 20
 SAMPLES = 80
@@ -41,7 +50,6 @@ OVERFIT_STEPS = 100
 FALLS = 0.9
 OVERFITS = 0.05
 ELEMENTS = 5
-DETECTORS = ("shapes", "falls", "overfit", "compare", "gradcheck")
 REFERENCE = 1000  # first seed of the runs that the comparison uses
 RTOL = 1e-3  # a trained loss, rounded below; counts must agree exactly
 
@@ -57,6 +65,7 @@ def _start(name: str, size: str, seed: int) -> tuple[Network, Params, Any, np.ra
 def _step(p: Params, grads: Params, rate: float) -> None:
     for name, g in grads.items():
         p[name] -= rate * g  # in place: a gradient that does not fit stops the program
+        p[name][...] = p[name].astype(np.float32)  # see the head of the module
 
 
 def train(name: str, size: str, seed: int, back: Any) -> list[float]:
@@ -157,10 +166,18 @@ def references() -> dict[tuple[str, str], float]:
     return out
 
 
-def measure(name: str, size: str, bug: Any, worst: float) -> dict[str, Any]:
-    """How many of the runs each detector flags, and the median curve."""
+Flags = dict[str, np.ndarray]  # by detector: for each seed, whether it has noticed the run
+
+
+def measure(
+    name: str, size: str, bug: Any, worst: float, right: np.ndarray | None = None
+) -> tuple[dict[str, Any], Flags, np.ndarray]:
+    """How many of the runs each detector flags, the cosines, the curves, and the final losses.
+
+    ``lower`` counts the runs that end below the one of ``right`` with the same seed.
+    """
     back = passes(bug)
-    flags = dict.fromkeys(DETECTORS, 0)
+    flags: dict[str, list[bool]] = {key: [] for key in DETECTORS}
     curves, cosines = [], []
     for seed in range(SEEDS):
         losses = train(name, size, seed, back)
@@ -175,18 +192,49 @@ def measure(name: str, size: str, bug: Any, worst: float) -> dict[str, Any]:
             "gradcheck": failed,
         }
         for key, noticed in found.items():
-            flags[key] += bool(noticed)
-    return {
-        "flags": flags,
+            flags[key].append(bool(noticed))
+    cell = {
+        "flags": {key: sum(values) for key, values in flags.items()},
         "cosine": float(np.round(np.median(cosines), 2)),
-        "curve": _curve(curves),
+        "cosine_min": float(np.round(min(cosines), 2)),
+        "cosine_max": float(np.round(max(cosines), 2)),
+        "downhill": sum(cosine > 0 for cosine in cosines),
+        **_curves(curves),
     }
+    finals = np.array(curves)[:, -1]
+    if right is not None:
+        cell["lower"] = int(np.sum(finals < right))
+    return cell, {key: np.array(values) for key, values in flags.items()}, finals
 
 
-def _curve(curves: list[list[float]]) -> list[float | None]:
-    """Medians to three digits; None where most runs have crashed or diverged."""
-    medians = np.sort(np.array(curves), axis=0)[SEEDS // 2]
-    return [float(f"{m:.3g}") if m < 1e3 else None for m in medians]
+def first_step() -> dict[str, Any]:
+    """Whether the check fails in the first step, where the buffer of ``not_cleared`` is empty."""
+    (bug,) = (bug for bug in CATALOG if bug.id == "not_cleared")
+    back, failed = passes(bug), []
+    for name in bug.networks:
+        for size in SIZES[name]:
+            for seed in range(SEEDS):
+                network, p, data, rng = _start(name, size, seed)
+                rows = rng.integers(0, SAMPLES, SIZES[name][size][2])
+                batch = tuple(a[rows] for a in data)
+                _, grads = network.run(p, batch, Context(back))
+
+                def f(network: Any = network, batch: Any = batch, **inputs: np.ndarray) -> float:
+                    return network.run(inputs, batch, Context(back), gradients=False)[0]
+
+                failed.append(not check_gradients(f, p, grads, max_elements=ELEMENTS).ok)
+    by_seed = 100 * np.mean(np.reshape(failed, (-1, SEEDS)), axis=0)
+    return {"runs": len(failed), "failed": sum(failed), "seed": _range(by_seed)}
+
+
+def _curves(curves: list[list[float]]) -> dict[str, list[float | None]]:
+    """Median, lowest and highest to three digits; None where the run has crashed or diverged."""
+    ordered = np.sort(np.array(curves), axis=0)
+    rows = {"curve": SEEDS // 2, "curve_min": 0, "curve_max": -1}
+    return {
+        key: [float(f"{value:.3g}") if value < 1e3 else None for value in ordered[row]]
+        for key, row in rows.items()
+    }
 
 
 def worked() -> dict[str, Any]:
@@ -230,28 +278,43 @@ def run() -> dict[str, Any]:
 
 def _run() -> dict[str, Any]:
     worst = references()
-    right = {
-        name: {size: measure(name, size, None, worst[name, size]) for size in SIZES[name]}
-        for name in NETWORKS
-    }
+    right: dict[str, Any] = {name: {} for name in NETWORKS}
+    right_flags: list[Flags] = []
+    finals: dict[tuple[str, str], np.ndarray] = {}
+    for name in NETWORKS:
+        for size in SIZES[name]:
+            cell, flags, finals[name, size] = measure(name, size, None, worst[name, size])
+            right[name][size] = cell
+            right_flags.append(flags)
     bugs: dict[str, Any] = {}
+    found: dict[str, dict[tuple[str, str], Flags]] = {}  # by bug, by network and size
     for bug in CATALOG:
-        cells = {
-            name: {size: measure(name, size, bug, worst[name, size]) for size in SIZES[name]}
-            for name in bug.networks
-        }
-        parts = [cell for sizes in cells.values() for cell in sizes.values()]
+        cells: dict[str, Any] = {name: {} for name in bug.networks}
+        found[bug.id] = {}
+        for name in bug.networks:
+            for size in SIZES[name]:
+                at = name, size
+                cell, flags, _ = measure(name, size, bug, worst[at], finals[at])
+                cells[name][size], found[bug.id][at] = cell, flags
+        parts = list(found[bug.id].values())
         bugs[bug.id] = {
             "cells": cells,
             "runs": SEEDS * len(parts),
             "share": _shares(parts),
+            "seed": _seeds([parts]),
         }
-    parts = [cell for sizes in right.values() for cell in sizes.values()]
+    counts = {key: int(sum(flags[key].sum() for flags in right_flags)) for key in DETECTORS}
     return {
         "bugs": bugs,
         "right": right,
-        "false": {"runs": SEEDS * len(parts), "count": _counts(parts), "share": _shares(parts)},
-        "overall": _overall(bugs),
+        "false": {
+            "runs": SEEDS * len(right_flags), "count": counts, "share": _shares(right_flags),
+            "seed": _seeds([right_flags]),
+        },
+        "overall": _overall(bugs, found),
+        "rooms": {room: _room_shares(bugs, found, room) for room in ROOMS},
+        "families": {name: _part_shares(found, 0, name) for name in NETWORKS},
+        "first_step": first_step(),
         "worked": worked(),
         "setting": {
             "seeds": SEEDS, "samples": SAMPLES, "steps": STEPS, "overfit_steps": OVERFIT_STEPS,
@@ -262,42 +325,97 @@ def _run() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _counts(parts: list[dict[str, Any]]) -> dict[str, int]:
-    return {key: sum(part["flags"][key] for part in parts) for key in DETECTORS}
-
-
-def _shares(parts: list[dict[str, Any]]) -> dict[str, float]:
+def _shares(parts: list[Flags]) -> dict[str, float]:
     """Percent of the runs."""
-    return {k: 100 * v / (SEEDS * len(parts)) for k, v in _counts(parts).items()}
+    return {key: float(100 * np.mean([part[key] for part in parts])) for key in DETECTORS}
 
 
-def _overall(bugs: dict[str, Any]) -> dict[str, Any]:
+def _range(values: Iterable[float]) -> dict[str, float]:
+    listed = [float(value) for value in values]
+    return {"min": min(listed), "max": max(listed)}
+
+
+def _seeds(groups: list[list[Flags]]) -> dict[str, dict[str, float]]:
+    """The lowest and the highest percentage over the seeds; each group has the same weight."""
+    out = {}
+    for key in DETECTORS:
+        by_group = [np.mean([part[key] for part in parts], axis=0) for parts in groups]
+        out[key] = _range(100 * np.mean(by_group, axis=0))
+    return out
+
+
+def _part_shares(found: dict[str, dict[tuple[str, str], Flags]], index: int, value: str) -> Any:
+    """Percent in one network family (index 0) or one size (1); each bug has the same weight."""
+    groups = [
+        [flags for place, flags in cells.items() if place[index] == value]
+        for cells in found.values()
+    ]
+    shares = [_shares(parts) for parts in groups if parts]
+    return {key: float(np.mean([share[key] for share in shares])) for key in DETECTORS}
+
+
+def _room_shares(
+    bugs: dict[str, Any], found: dict[str, dict[tuple[str, str], Flags]], room: str
+) -> dict[str, Any]:
+    """The rows of one room of the matrix, each bug with equal weight."""
+    names = [bug.id for bug in CATALOG if bug.room == room]
+    shares = [bugs[name]["share"] for name in names]
+    others = [max(v for k, v in share.items() if k != "gradcheck") for share in shares]
+    return {
+        "bugs": len(names),
+        "runs": sum(bugs[name]["runs"] for name in names),
+        "mean": {key: float(np.mean([share[key] for share in shares])) for key in DETECTORS},
+        "min": {key: min(share[key] for share in shares) for key in DETECTORS},
+        "max": {key: max(share[key] for share in shares) for key in DETECTORS},
+        "seed": _seeds([list(found[name].values()) for name in names]),
+        "hidden": sum(other <= 50 for other in others),
+    }
+
+
+def _overall(
+    bugs: dict[str, Any], found: dict[str, dict[tuple[str, str], Flags]]
+) -> dict[str, Any]:
     """Percent of all runs, each bug with equal weight, and bugs never or always noticed."""
     shares = {key: [bug["share"][key] for bug in bugs.values()] for key in DETECTORS}
-    quiet = [
-        name
-        for name, bug in bugs.items()
-        if max(bug["share"][key] for key in ("shapes", "falls", "overfit")) == 0
+    silent = ("shapes", "falls", "overfit")
+    by_seed = [
+        ~np.any([flags[key] for flags in cells.values() for key in silent], axis=0)
+        for cells in found.values()
     ]
+    families = [_part_shares(found, 0, name) for name in NETWORKS]
+    sizes = {size: _part_shares(found, 1, size) for size in ("small", "large")}
     return {
         "mean": {key: float(np.mean(values)) for key, values in shares.items()},
         "always": {key: sum(v == 100 for v in values) for key, values in shares.items()},
         "never": {key: sum(v == 0 for v in values) for key, values in shares.items()},
-        "quiet": len(quiet),
+        "seed": _seeds([list(cells.values()) for cells in found.values()]),
+        "family": {key: _range(family[key] for family in families) for key in DETECTORS},
+        "size": {key: {size: sizes[size][key] for size in sizes} for key in DETECTORS},
+        "quiet": sum(bool(unnoticed.all()) for unnoticed in by_seed),
+        "quiet_seed": _range(np.sum(by_seed, axis=0)),
         "cosine": _cosines(bugs),
     }
 
 
-def _cosines(bugs: dict[str, Any]) -> dict[str, int]:
+def _cosines(bugs: dict[str, Any]) -> dict[str, Any]:
     """Of how many bugs the median cosine is below zero, or above a half, in every cell."""
-    cells = [
-        [cell["cosine"] for sizes in bug["cells"].values() for cell in sizes.values()]
-        for bug in bugs.values()
-    ]
-    return {
-        "negative": sum(min(values) < 0 for values in cells),
-        "half": sum(min(values) > 0.5 for values in cells),
+    cells = {
+        name: [cell for sizes in bug["cells"].values() for cell in sizes.values()]
+        for name, bug in bugs.items()
     }
+    others = [cell for name, parts in cells.items() if name != "sign_flip" for cell in parts]
+    return {
+        "negative": sum(min(c["cosine"] for c in parts) < 0 for parts in cells.values()),
+        "half": sum(min(c["cosine"] for c in parts) > 0.5 for parts in cells.values()),
+        "uphill_others": sum(SEEDS - cell["downhill"] for cell in others),
+        "uphill_bugs": sum(
+            any(cell["downhill"] < SEEDS for cell in parts)
+            for name, parts in cells.items() if name != "sign_flip"
+        ),
+        "others": SEEDS * len(others),
+        "min": min(cell["cosine_min"] for cell in others),
+        "max": max(cell["cosine_max"] for cell in others),
+    }  # fmt: skip
 
 
 TITLES = {
@@ -344,11 +462,109 @@ ROOMS = ("dense", "activation", "loss", "norm", "conv", "sequence", "structure")
 
 
 def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
-    """The matrix, and one figure of loss curves for each room."""
-    figures = {"bug_museum": _matrix(result, lang)}
+    """The matrix, its spread, the cosines, and the loss curves of each room."""
+    figures = {
+        "bug_museum": _matrix(result, lang),
+        "bug_museum_spread": _spread(result, lang),
+        "bug_museum_cosine": _angles(result, lang),
+        "bug_museum_missing_weight": _missing_weight(result, lang),
+    }
     for room in ROOMS:
         figures[f"bug_museum_{room}"] = _room(result, lang, room)
     return figures
+
+
+def _spread(result: dict[str, Any], lang: str) -> Any:
+    """For each detector: mean, seeds, families; below it the false alarms."""
+    words = {
+        "en": ("mean", "range over the seeds", "a network family", "false alarms", "percent"),
+        "zh": ("平均", "各随机种子的范围", "一种网络", "误报", "百分比"),
+    }[lang]
+    overall, false = result["overall"], result["false"]
+    fig, ax = style.new_figure(7.0, 3.5)
+    for y, key in enumerate(reversed(DETECTORS)):
+        families = [share[key] for share in result["families"].values()]
+        ax.plot(families, [y + 0.1] * len(families), "|", color=style.MUTED, markersize=12,
+                label=words[2])  # fmt: skip
+        for source, mean, up, color, label in (
+            (overall, overall["mean"][key], 0.1, style.FORWARD, words[0]),
+            (false, false["share"][key], -0.22, style.BAD, words[3]),
+        ):
+            seeds = source["seed"][key]
+            ax.plot(
+                [seeds["min"], seeds["max"]], [y + up] * 2, color=color, linewidth=5, alpha=0.4,
+                solid_capstyle="butt", label=words[1] if up > 0 else None,
+            )  # fmt: skip
+            ax.plot(mean, y + up, "o", color=color, markersize=6, label=label)
+    ax.set_yticks(range(len(DETECTORS)), list(reversed(HEADS[lang])))
+    ax.set_ylim(-0.55, len(DETECTORS) - 0.5)
+    ax.set_xlim(-2, 102)
+    ax.set_xlabel(words[4])
+    handles, labels = ax.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    fig.legend(unique.values(), unique.keys(), loc="outside upper center", ncols=4, fontsize=8.5)
+    return fig
+
+
+def _angles(result: dict[str, Any], lang: str) -> Any:
+    """One line for each bug and network, from the lowest to the highest cosine, sorted."""
+    words = {
+        "en": ("bugs and networks, sorted by the median", "cosine with the right gradient"),
+        "zh": ("错误与网络，按中位数排序", "与正确梯度的夹角余弦"),
+    }[lang]
+    cells = [
+        cell for bug in result["bugs"].values() for sizes in bug["cells"].values()
+        for cell in sizes.values()
+    ]  # fmt: skip
+    cells.sort(key=lambda cell: (cell["cosine"], cell["cosine_min"]))
+    fig, ax = style.new_figure(7.0, 3.0)
+    ax.axhline(0, color=style.MUTED, linewidth=1)
+    x = range(len(cells))
+    ax.vlines(x, [c["cosine_min"] for c in cells], [c["cosine_max"] for c in cells],
+              color=style.FORWARD, linewidth=3.2, alpha=0.4)  # fmt: skip
+    ax.plot(x, [c["cosine"] for c in cells], "o", color=style.FORWARD, markersize=3.5)
+    ax.set_xticks([])
+    ax.set_xlabel(words[0])
+    ax.set_ylabel(words[1])
+    ax.set_ylim(-1.1, 1.1)
+    return fig
+
+
+def _missing_weight(result: dict[str, Any], lang: str) -> Any:
+    """Small and large tanh and ReLU networks, with the range over the seeds."""
+    words = {
+        "en": {"mlp_tanh": "tanh", "mlp_relu": "ReLU", "small": ", small", "large": ", large"},
+        "zh": {"mlp_tanh": "tanh", "mlp_relu": "ReLU", "small": "，小", "large": "，大"},
+    }[lang]
+    fig, axes = style.new_figure(7.4, 2.5, ncols=4, sharex=True, sharey=True)
+    places = [(name, size) for name in ("mlp_tanh", "mlp_relu") for size in ("small", "large")]
+    for ax, (name, size) in zip(axes, places, strict=True):
+        cells = result["right"][name][size], result["bugs"]["missing_weight"]["cells"][name][size]
+        _losses(ax, *cells, lang)
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
+        ax.set_title(f"{words[name]}{words[size]}", fontsize=9)
+        ax.set_xlabel(CURVE_WORDS[lang][2], fontsize=9)
+        ax.tick_params(labelsize=8)
+    axes[0].set_ylabel(CURVE_WORDS[lang][3], fontsize=9)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    return fig
+
+
+CURVE_WORDS = {"en": ("right", "wrong", "step", "loss"), "zh": ("正确", "错误", "步数", "损失")}
+
+
+def _losses(ax: Any, right: dict[str, Any], wrong: dict[str, Any], lang: str) -> None:
+    """Both median curves and, pale, the range over the seeds; a cross where most runs stop."""
+    steps = np.arange(0, STEPS + 1, EVERY)
+    looks = ((style.FORWARD, "-"), (style.BAD, "--"))
+    for cell, label, (color, line) in zip((right, wrong), CURVE_WORDS[lang], looks, strict=False):
+        low, high = (np.array(cell[k], dtype=float) for k in ("curve_min", "curve_max"))
+        ax.fill_between(steps, low, high, color=color, alpha=0.13, linewidth=0)
+        known = [v for v in cell["curve"] if v is not None]
+        ax.plot(steps[: len(known)], known, color=color, linestyle=line, label=label)
+        if len(known) < len(steps):
+            ax.plot(steps[len(known) - 1], known[-1], "x", color=color, markersize=7)
 
 
 def _matrix(result: dict[str, Any], lang: str) -> Any:
@@ -387,19 +603,15 @@ def _room(result: dict[str, Any], lang: str, room: str) -> Any:
     rows = -(-len(bugs) // columns)
     fig, axes = style.new_figure(7.4, 2.05 * rows + 0.45, nrows=rows, ncols=columns, sharex=True)
     flat = np.ravel(axes)
-    steps = np.arange(0, STEPS + 1, EVERY)
-    words = (("right", "wrong", "step", "loss"), ("正确", "错误", "步数", "损失"))[which]
+    words = CURVE_WORDS[lang]
     for ax, bug in zip(flat, bugs, strict=False):
         name = bug.networks[0]
-        right = result["right"][name]["small"]["curve"]
-        wrong = result["bugs"][bug.id]["cells"][name]["small"]["curve"]
-        ax.plot(steps, right, color=style.FORWARD, label=words[0])
-        known = [v for v in wrong if v is not None]
-        ax.plot(steps[: len(known)], known, color=style.BAD, linestyle="--", label=words[1])
-        if len(known) < len(steps):
-            ax.plot(steps[len(known) - 1], known[-1], "x", color=style.BAD, markersize=7)
+        right = result["right"][name]["small"]
+        wrong = result["bugs"][bug.id]["cells"][name]["small"]
+        _losses(ax, right, wrong, lang)
+        known = [v for k in ("curve_min", "curve_max") for v in (*right[k], *wrong[k]) if v]
         ax.set_yscale("log")
-        wide = max(right + known) > 50 * min(right + known)
+        wide = max(known) > 50 * min(known)
         ax.yaxis.set_major_locator(ticker.LogLocator(10, (1,) if wide else (1, 2, 5)))
         ax.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: f"{v:g}"))
         ax.yaxis.set_minor_locator(ticker.NullLocator())

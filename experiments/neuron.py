@@ -6,7 +6,8 @@ Claims, and how each is measured:
   the graph that `bpref.graph` recorded. The input x forks: two gradients arrive at it and add.
 * ``check``: the gradients agree with central differences and with PyTorch.
 * ``batch``: 100 random neurons with d inputs and N samples: the graph of scalars, the matrix
-  formula and central differences give the same gradient; and how many values a graph holds.
+  formula and central differences give the same gradient, with the lowest and the highest
+  difference; and how many values a graph holds.
 """
 
 from typing import Any
@@ -16,8 +17,59 @@ from numpy.typing import NDArray
 
 from bpref.graph import Value, topological_order
 from experiments import style
+from experiments._claim import Claim
+from experiments._ranges import Bar, bound, draw_ranges, spread
 
 RTOL = 1e-6
+
+# The circuit that the page walks through.
+WORKED = ("given.*", "value.*", "grad.*", "slope", "fork.*")
+CLAIMS = (
+    Claim(
+        id="neuron-difference-sees-the-total",
+        en="On the worked circuit, central differences give the gradients of the walk. For the "
+        "input $x$, which has two wires, the quotient is ${{ neuron.check.quotient.x | .6f }}$: "
+        "the sum of what the two wires bring back, and neither of the two parts.",
+        zh="在算例的电路上，中心差分给出的就是逐门反向算得的梯度。输入 $x$ 连着两条线，差商是 "
+        "${{ neuron.check.quotient.x | .6f }}$，即两条线带回的梯度之和，而不是其中任何一个。",
+        criterion="all(abs(check.quotient[k] - grad[k]) < 1e-6 for k in ['x', 'w', 'b'])"
+        " and fork.skip < 0 < fork.neuron"
+        " and abs(fork.skip + fork.neuron - check.quotient.x) < 1e-6",
+        covers=("check.quotient.*",),
+        exact="arithmetic",
+    ),
+    Claim(
+        id="neuron-graph-gives-the-matrix-formula",
+        en="Over {{ neuron.batch.cases }} random neurons, the graph of scalars and "
+        r"$X^\top \delta$ never differ by more than "
+        "${{ neuron.batch.graph | sci0 }}$ relative to the gradient, and "
+        r"central differences never differ from $X^\top \delta$ by more than "
+        "${{ neuron.batch.central | sci0 }}$.",
+        zh=r"在 {{ neuron.batch.cases }} 个随机的神经元上，标量计算图与 $X^\top \delta$ 之差（相对"
+        r"于梯度）从不超过 ${{ neuron.batch.graph | sci0 }}$，中心差分与 $X^\top \delta$ 之差从不"
+        "超过 ${{ neuron.batch.central | sci0 }}$。",
+        criterion="batch.difference.graph.max <= batch.graph <= 1e-10"
+        " and batch.difference.central.max <= batch.central <= 1e-6",
+        covers=("batch.cases", "batch.graph", "batch.central", "batch.difference.*"),
+        runs="batch.cases",
+        spread=("batch.difference.graph.min", "batch.difference.graph.max"),
+        figure="neuron_agreement",
+    ),
+    Claim(
+        id="neuron-graph-holds-more-values-than-derivatives",
+        en="For $N = {{ neuron.batch.size.N }}$ samples and $d = {{ neuron.batch.size.d }}$ inputs "
+        "the graph of scalars holds {{ neuron.batch.size.nodes }} values to get "
+        "{{ neuron.batch.size.parameters }} derivatives: $2 d + 4$ for each sample, and $d + 3$ "
+        "besides.",
+        zh="有 $N = {{ neuron.batch.size.N }}$ 个样本、$d = {{ neuron.batch.size.d }}$ 个输入时，"
+        "为了 {{ neuron.batch.size.parameters }} 个导数，标量计算图里有 "
+        "{{ neuron.batch.size.nodes }} 个值：每个样本 $2 d + 4$ 个，此外还有 $d + 3$ 个。",
+        criterion="batch.size.nodes == batch.size.N * (2 * batch.size.d + 4) + batch.size.d + 3"
+        " and batch.size.nodes > 10 * batch.size.parameters",
+        covers=("batch.size.*",),
+        exact="count",
+    ),
+)
 
 Array = NDArray[np.float64]
 START = {"x": 1.5, "w": -0.8, "b": 0.4, "y": 2.0}
@@ -68,11 +120,6 @@ def check() -> dict[str, Any]:
     return {"quotient": quotients, **{name: bound(value) for name, value in worst.items()}}
 
 
-def bound(value: float) -> float:
-    """A power of ten, at least three times the value: rounding noise differs between CPUs."""
-    return float(f"1e{int(np.ceil(np.log10(3.0 * max(value, 1e-13))))}")
-
-
 def sigmoid(a: Array) -> Array:
     return 0.5 * (1.0 + np.tanh(0.5 * a))
 
@@ -84,7 +131,7 @@ def loss(X: Array, w: Array, b: float, y: Array) -> float:
 def batch(cases: int = 100) -> dict[str, Any]:
     """A sigmoid neuron on a batch: the graph of scalars against X' delta."""
     rng = np.random.default_rng(0)
-    worst = {"graph": 0.0, "central": 0.0}
+    differences: dict[str, list[float]] = {"graph": [], "central": []}
     size = {}
     for case in range(cases):
         N, d = (6, 3) if case == 0 else (int(rng.integers(2, 7)), int(rng.integers(1, 5)))
@@ -104,7 +151,7 @@ def batch(cases: int = 100) -> dict[str, Any]:
         J = total / (2 * N)
         J.backward()
         if case == 0:
-            size = {"N": N, "d": d, "values": len(topological_order(J)), "parameters": d + 1}
+            size = {"N": N, "d": d, "nodes": len(topological_order(J)), "parameters": d + 1}
         graph = np.array([weight.grad for weight in weights])
         eps = 1e-5
         central = [
@@ -112,9 +159,14 @@ def batch(cases: int = 100) -> dict[str, Any]:
             for step in np.eye(d)
         ]
         norm = float(np.linalg.norm(dw))
-        worst["graph"] = max(worst["graph"], float(np.linalg.norm(graph - dw)) / norm)
-        worst["central"] = max(worst["central"], float(np.linalg.norm(central - dw)) / norm)
-    return {"cases": cases, "size": size, **{k: bound(v) for k, v in worst.items()}}
+        differences["graph"].append(float(np.linalg.norm(graph - dw)) / norm)
+        differences["central"].append(float(np.linalg.norm(central - dw)) / norm)
+    return {
+        "cases": cases,
+        "size": size,
+        "difference": {name: spread(found) for name, found in differences.items()},
+        **{name: bound(max(found)) for name, found in differences.items()},
+    }
 
 
 def run() -> dict[str, Any]:
@@ -123,7 +175,26 @@ def run() -> dict[str, Any]:
     return result | {"check": check(), "batch": batch()}
 
 
-def draw(result: dict[str, Any], lang: str) -> Any:
+def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
+    """The circuit of the page, and the agreement on random neurons."""
+    return {
+        "neuron": _draw_circuit(result, lang),
+        "neuron_agreement": _draw_agreement(result, lang),
+    }
+
+
+def _draw_agreement(result: dict[str, Any], lang: str) -> Any:
+    """How far two other ways to the gradient are from the matrix formula."""
+    graph, central, x = {
+        "en": ("graph of scalars", "central differences", "relative difference from Xᵀδ"),
+        "zh": ("标量计算图", "中心差分", "与 Xᵀδ 的相对差"),
+    }[lang]
+    found = result["batch"]["difference"]
+    bars = [Bar(graph, found["graph"]), Bar(central, found["central"], style.BACKWARD)]
+    return draw_ranges(bars, x)
+
+
+def _draw_circuit(result: dict[str, Any], lang: str) -> Any:
     """The circuit: values above the wires, gradients below them, local derivatives at the gates."""
     words = {
         "en": ("forward: value", "backward: gradient of J", "local derivative"),

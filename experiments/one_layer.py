@@ -17,9 +17,98 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import style
+from experiments import _agreement, style
+from experiments._claim import Claim
+from experiments._ranges import Bar, draw_ranges, exactly
 
 RTOL = 1e-6
+
+WORKED = (
+    "sample.x*",
+    "sample.y*",
+    "sample.W*",
+    "sample.b*",
+    "sample.a",
+    "sample.J",
+    "sample.error",
+    "sample.slope",
+    "sample.delta",
+    "sample.d*",
+    "silent.steps",
+    "silent.seeds",
+)
+CLAIMS = (
+    Claim(
+        id="one-layer-worked-neuron",
+        en="In the worked neuron the difference quotient for $W_{11}$ is "
+        "${{ one_layer.sample.quotient | .6f }}$, the gradient by hand "
+        "${{ one_layer.sample.dW[0] | .6f }}$; one step takes the loss from "
+        "${{ one_layer.sample.J | .6f }}$ to ${{ one_layer.sample.J_new | .6f }}$.",
+        zh="手算的神经元里，$W_{11}$ 的差商是 ${{ one_layer.sample.quotient | .6f }}$，"
+        "手算的梯度是 ${{ one_layer.sample.dW[0] | .6f }}$；走一步，损失从 "
+        "${{ one_layer.sample.J | .6f }}$ 降到 ${{ one_layer.sample.J_new | .6f }}$。",
+        criterion="abs(sample.quotient - sample.dW[0]) < 1e-8 and sample.J_new < sample.J",
+        covers=("sample.quotient", "sample.J*"),
+        exact="arithmetic",
+        figure="one_layer",
+    ),
+    Claim(
+        id="one-layer-gradients-agree",
+        en="In {{ one_layer.check.layers }} random layers no relative error of a gradient reaches "
+        "${{ one_layer.check.central.below | sci0 }}$ against central differences or "
+        "${{ one_layer.check.torch.below | sci0 }}$ against PyTorch.",
+        zh="在 {{ one_layer.check.layers }} 个随机的层上，梯度的相对误差与中心差分相比都不到 "
+        "${{ one_layer.check.central.below | sci0 }}$，与 PyTorch 相比都不到 "
+        "${{ one_layer.check.torch.below | sci0 }}$。",
+        criterion="check.central.below <= 1e-6 and check.torch.below <= 1e-10",
+        covers=("check.layers", "check.central.*", "check.torch.*"),
+        runs="check.layers",
+        spread=("check.torch.least", "check.torch.below"),
+        figure="one_layer_check",
+    ),
+    Claim(
+        id="one-layer-printed-is-the-transpose",
+        en="For one output the printed gradient is the transpose of the true one: in "
+        "{{ one_layer.check.layers }} random layers the relative difference stays below "
+        "${{ one_layer.check.transpose.below | sci0 }}$.",
+        zh="只有一个输出时，印出的梯度是真实梯度的转置：在 {{ one_layer.check.layers }} "
+        "个随机的层上，相对差都不到 ${{ one_layer.check.transpose.below | sci0 }}$。",
+        criterion="check.transpose.below <= 1e-10",
+        covers=("check.transpose.*",),
+        runs="check.layers",
+        spread=("check.transpose.least", "check.transpose.below"),
+        figure="one_layer_check",
+    ),
+    Claim(
+        id="one-layer-derivative-by-a-matrix-has-three-axes",
+        en="PyTorch gives the derivative of $W^\\top x$ by $W$, with $d = 3$, the shape "
+        "`{{ one_layer.jacobian.m1 }}` for one output and `{{ one_layer.jacobian.m2 }}` for two.",
+        zh="取 $d = 3$，PyTorch 给出的 $W^\\top x$ 对 $W$ 的导数，一个输出时形状为 "
+        "`{{ one_layer.jacobian.m1 }}`，两个输出时为 `{{ one_layer.jacobian.m2 }}`。",
+        criterion="jacobian.m1 == '(1, 3, 1)' and jacobian.m2 == '(2, 3, 2)'",
+        covers=("jacobian.*",),
+        exact="deterministic",
+    ),
+    Claim(
+        id="one-layer-wrong-shape-trains-in-silence",
+        en="With a transposed gradient the loop runs to its end, and the loss is higher than with "
+        "the right one in {{ one_layer.silent.higher }} of {{ one_layer.silent.seeds }} runs: the "
+        "median rises from ${{ one_layer.silent.start.median | .3f }}$ to "
+        "${{ one_layer.silent.printed.median | .3f }}$, where the right gradient brings it to "
+        "${{ one_layer.silent.right.median | .5f }}$.",
+        zh="用转置的梯度，循环照样运行到结束；{{ one_layer.silent.seeds }} 次运行中有 "
+        "{{ one_layer.silent.higher }} 次，损失高于用正确的梯度：中位数从 "
+        "${{ one_layer.silent.start.median | .3f }}$ 升到 "
+        "${{ one_layer.silent.printed.median | .3f }}$，而正确的梯度使它降到 "
+        "${{ one_layer.silent.right.median | .5f }}$。",
+        criterion="silent.shape_output == '(50, 3)' and silent.higher == silent.seeds and "
+        "silent.printed.median > silent.start.median > silent.right.median",
+        covers=("silent.*",),
+        runs="silent.seeds",
+        spread=("silent.printed.min", "silent.printed.max"),
+        figure="one_layer_silent",
+    ),
+)
 
 Array = NDArray[np.float64]
 
@@ -101,11 +190,11 @@ def sample() -> dict[str, Any]:
 
 
 def check(layers: int = 100) -> dict[str, Any]:
-    """Largest relative errors, and how far the printed value is from the transpose."""
+    """Relative errors of the gradients, and how far the printed value is from the transpose."""
     import torch
 
     rng = np.random.default_rng(0)
-    worst = {"central": 0.0, "torch": 0.0, "transpose": 0.0}
+    errors: dict[str, list[float]] = {"central": [], "torch": [], "transpose": []}
     for _ in range(layers):
         N, d, m = int(rng.integers(2, 9)), int(rng.integers(2, 6)), int(rng.integers(1, 4))
         X, Y = rng.normal(size=(N, d)), rng.uniform(size=(N, m))
@@ -121,16 +210,16 @@ def check(layers: int = 100) -> dict[str, Any]:
             return loss(W, b, X, Y)
 
         for ours, parameter, theirs in ((dW, W, tW), (db, b, tb)):
-            worst["central"] = max(worst["central"], _relative(ours, _central(f, parameter)))
-            worst["torch"] = max(worst["torch"], _relative(ours, _grad(theirs)))
+            errors["central"].append(_relative(ours, _central(f, parameter)))
+            errors["torch"].append(_relative(ours, _grad(theirs)))
 
         # W' x convention: V = W', gradient X' Delta; the article's product is its transpose.
         printed = np.sum([np.outer(Delta[i], X[i]) for i in range(N)], axis=0)
         right = X.T @ Delta
-        worst["transpose"] = max(worst["transpose"], _relative(printed.T, right))
-    # Rounding noise differs between CPUs: a power of ten that is at least three times larger.
-    bounds = {k: float(f"1e{int(np.ceil(np.log10(3.0 * v)))}") for k, v in worst.items()}
-    return {"layers": layers, **bounds}
+        errors["transpose"].append(_relative(printed.T, right))
+    floors = {"central": 1e-7, "torch": 1e-12, "transpose": 1e-15}
+    spreads = {judge: _agreement.spread(errors[judge], floors[judge]) for judge in floors}
+    return {"layers": layers, **spreads}
 
 
 def silent(seeds: int = 20, steps: int = 500, rate: float = 0.5) -> dict[str, Any]:
@@ -172,12 +261,11 @@ def silent(seeds: int = 20, steps: int = 500, rate: float = 0.5) -> dict[str, An
         "shape_after": _shape(shapes[2]),
         "shape_output": _shape(shapes[3]),
         "outputs": {"right": right_out[0], "printed": wrong_out[0]},
-        "start": float(np.median(starts)),
-        "right": float(np.median(right_end)),
-        "printed": float(np.median(wrong_end)),
-        "printed_min": float(np.min(wrong_end)),
-        "printed_max": float(np.max(wrong_end)),
-        "ratio": float(np.median(wrong_end) / np.median(right_end)),
+        "start": exactly(starts),
+        "right": exactly(right_end),
+        "printed": exactly(wrong_end),
+        "higher": sum(w > r for w, r in zip(wrong_end, right_end, strict=True)),
+        "rose": sum(w > s for w, s in zip(wrong_end, starts, strict=True)),
     }
 
 
@@ -203,7 +291,35 @@ def run() -> dict[str, Any]:
     return {"sample": sample(), "check": check(), "silent": silent(), "jacobian": jacobian()}
 
 
-def draw(result: dict[str, Any], lang: str) -> Any:
+def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
+    """The worked neuron, the agreement of the gradients, the runs with a wrong shape."""
+    rows = {
+        "en": ("central differences", "PyTorch", "printed, transposed"),
+        "zh": ("中心差分", "PyTorch", "印出的，转置后"),
+    }[lang]
+    check = result["check"]
+    judges = (check["central"], check["torch"], check["transpose"])
+    return {
+        "one_layer": _draw_neuron(result, lang),
+        "one_layer_check": _agreement.figure(dict(zip(rows, judges, strict=True)), lang),
+        "one_layer_silent": _draw_silent(result, lang),
+    }
+
+
+def _draw_silent(result: dict[str, Any], lang: str) -> Any:
+    """Losses before and after the training runs."""
+    t = {
+        "en": ("start", "right gradient", "wrong shape", "loss"),
+        "zh": ("开始", "正确的梯度", "错误的形状", "损失"),
+    }[lang]
+    found = result["silent"]
+    colors = (style.MUTED, style.GOOD, style.BAD)
+    keys = ("start", "right", "printed")
+    bars = [Bar(row, found[k], c) for row, k, c in zip(t[:3], keys, colors, strict=True)]
+    return draw_ranges(bars, t[3])
+
+
+def _draw_neuron(result: dict[str, Any], lang: str) -> Any:
     """One neuron with its numbers: values forward, gradients backward."""
     words = {
         "en": ("forward: value", "backward: gradient of J"),

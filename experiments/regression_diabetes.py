@@ -49,7 +49,7 @@ def run() -> dict[str, Any]:
     x, y, x_test, y_test_scaled = (torch.as_tensor(np.stack(part)) for part in parts)
     unit = torch.tensor(units)
 
-    states = [MLP(x.shape[2], 10, seed=seed).double().state_dict() for seed in range(SEEDS)]
+    states = [MLP(x.shape[2], (10,), seed=seed).double().state_dict() for seed in range(SEEDS)]
     W1, b1, W2, b2 = (torch.stack([s[name] for s in states]) for name in states[0])
     parameters = [p.clone().requires_grad_() for p in (W1, b1[:, None, :], W2, b2[:, None, :])]
     optimizer = optim.SGD(parameters, lr=0.01)

@@ -12,8 +12,34 @@ from typing import Any
 
 import numpy as np
 
+from experiments._claim import Claim
+
 KAPPAS = (10, 100, 1000, 10000)
 TOLERANCE = 1e-6
+
+CLAIMS = (
+    Claim(
+        id="strengths-and-limits-convergence-depends-on-the-problem",
+        en="With exact gradients and the best constant rate, gradient descent takes "
+        "{{ strengths_and_limits_convergence.gradient_descent.k10 }} steps at the condition number "
+        "10 and {{ strengths_and_limits_convergence.gradient_descent.k10000 }} at 10000, in "
+        "proportion to it; with momentum the steps grow like its square root, and Newton's method "
+        "takes {{ strengths_and_limits_convergence.newton.k10000 }} step every time.",
+        zh="梯度精确、常数学习率取最优，条件数为 10 时，梯度下降要走 "
+        "{{ strengths_and_limits_convergence.gradient_descent.k10 }} 步，为 10000 时要走 "
+        "{{ strengths_and_limits_convergence.gradient_descent.k10000 }} 步，与条件数成正比；"
+        "加上动量，步数按它的平方根增长；牛顿法每次都只要 "
+        "{{ strengths_and_limits_convergence.newton.k10000 }} 步。",
+        criterion="all(9.9 < b / a < 10.1 for a, b in ((gradient_descent.k10, "
+        "gradient_descent.k100), (gradient_descent.k100, gradient_descent.k1000), "
+        "(gradient_descent.k1000, gradient_descent.k10000))) and all(2.5 < b / a < 4 for a, b in "
+        "((momentum.k10, momentum.k100), (momentum.k100, momentum.k1000), (momentum.k1000, "
+        "momentum.k10000))) and all(steps == 1 for steps in newton.values())",
+        covers=("*",),
+        exact="count",
+        figure="strengths_and_limits_convergence",
+    ),
+)
 
 
 def steps(kappa: float, rule: str) -> int:

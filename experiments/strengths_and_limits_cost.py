@@ -2,8 +2,9 @@
 
 Counted, by running a tanh network whose every multiplication goes through a counter:
 multiply-adds of one forward and one backward pass for widths 32 to 1024, the same for
-central differences, the sum over all paths without reuse against backpropagation, and
-the number of stored values with and without checkpoints. Nothing is timed.
+central differences, the sum over all paths without reuse against backpropagation, over ten
+draws of the weights, and the number of stored values with and without checkpoints. Nothing is
+timed.
 """
 
 from __future__ import annotations
@@ -12,9 +13,89 @@ from typing import Any
 
 import numpy as np
 
-LAYERS, BATCH = 8, 4
+from experiments._claim import Claim
+from experiments._ranges import spread
+
+LAYERS, BATCH, DRAWS = 8, 4, 10
 WIDTHS = (32, 64, 128, 256, 512, 1024)
 Array = np.ndarray
+
+WORKED = ("layers", "batch", "paths.depths*", "paths.draws")
+CLAIMS = (
+    Claim(
+        id="strengths-and-limits-backward-at-most-two-forward",
+        en="The backward pass of {{ strengths_and_limits_cost.layers }} equal layers takes "
+        "{{ strengths_and_limits_cost.ratio.backward | .3f }} times the multiply-adds of the "
+        "forward pass, both together {{ strengths_and_limits_cost.ratio.step | .3f }} times; "
+        "central differences take ${{ strengths_and_limits_cost.ratio.differences | sci2 }}$ times "
+        "the work of a step for the widest network.",
+        zh="{{ strengths_and_limits_cost.layers }} 个同样大小的层，反向计算的乘加次数是前向的 "
+        "{{ strengths_and_limits_cost.ratio.backward | .3f }} 倍，合计 "
+        "{{ strengths_and_limits_cost.ratio.step | .3f }} 倍；对最宽的网络，"
+        "中心差分的工作量是一步的 ${{ strengths_and_limits_cost.ratio.differences | sci2 }}$ 倍。",
+        criterion="ratio.backward == 2 - 1 / layers and ratio.step == 3 - 1 / layers and "
+        "ratio.differences > 1e6",
+        covers=("ratio.backward", "ratio.step", "ratio.differences"),
+        exact="count",
+        figure="strengths_and_limits_cost",
+    ),
+    Claim(
+        id="strengths-and-limits-cost-linear",
+        en="From width 32 to 1024 the multiply-adds of a training step grow in proportion to the "
+        "number of parameters (slope {{ strengths_and_limits_cost.slope.step | .3f }} in the "
+        "log-log diagram), those of central differences with its square (slope "
+        "{{ strengths_and_limits_cost.slope.differences | .3f }}).",
+        zh="宽度从 32 到 1024，一个训练步的乘加次数与参数个数成正比（双对数图中的斜率为 "
+        "{{ strengths_and_limits_cost.slope.step | .3f }}），中心差分则与它的平方成正比（斜率为 "
+        "{{ strengths_and_limits_cost.slope.differences | .3f }}）。",
+        criterion="abs(slope.step - 1) < 1e-3 and abs(slope.differences - 2) < 1e-3 and "
+        "abs(ratio.per_parameter - (3 - 1 / layers)) < 1e-9",
+        covers=("rows.*", "slope.*", "ratio.per_parameter"),
+        exact="count",
+        figure="strengths_and_limits_cost",
+    ),
+    Claim(
+        id="strengths-and-limits-reuse-saves-the-exponential",
+        en="Following every path takes more than four times the multiplications with each layer, "
+        "{{ strengths_and_limits_cost.paths.naive[7] | , }} for "
+        "{{ strengths_and_limits_cost.paths.depths[7] }} layers of width 4; backpropagation takes "
+        "{{ strengths_and_limits_cost.paths.backprop[7] }}, always the same number more. In "
+        "{{ strengths_and_limits_cost.paths.draws }} draws of the weights for each depth the two "
+        "results differ by at most ${{ strengths_and_limits_cost.paths.difference.max | sci }}$.",
+        zh="逐条路径求和，每多一层，乘法次数变为四倍以上，宽度为 4 的 "
+        "{{ strengths_and_limits_cost.paths.depths[7] }} 层网络要 "
+        "{{ strengths_and_limits_cost.paths.naive[7] | , }} 次；反向传播只要 "
+        "{{ strengths_and_limits_cost.paths.backprop[7] }} 次，每多一层，多出的次数都相同。"
+        "每种深度抽取 {{ strengths_and_limits_cost.paths.draws }} 组权重，两种结果最多相差 "
+        "${{ strengths_and_limits_cost.paths.difference.max | sci }}$。",
+        criterion="all(paths.naive[k + 1] > 4 * paths.naive[k] and paths.backprop[k + 1] - "
+        "paths.backprop[k] == paths.backprop[0] for k in (0, 1, 2, 3, 4, 5, 6)) and "
+        "paths.naive[0] < paths.backprop[0] and paths.difference.max < 1e-12",
+        covers=("paths.naive*", "paths.backprop*", "paths.difference.*"),
+        runs="paths.draws",
+        spread=("paths.difference.min", "paths.difference.max"),
+        figure="strengths_and_limits_cost",
+    ),
+    Claim(
+        id="strengths-and-limits-memory-and-checkpoints",
+        en="Doubling the batch or the depth doubles the stored activations. Checkpoints every four "
+        "layers halve them, from {{ strengths_and_limits_cost.memory.stored | , }} to "
+        "{{ strengths_and_limits_cost.memory.checkpoint_stored | , }} values, for "
+        "{{ strengths_and_limits_cost.memory.checkpoint_cost | .2f }} times the multiply-adds; "
+        "{{ strengths_and_limits_cost.memory.checkpoint_differing }} elements of the gradients "
+        "change.",
+        zh="批量或深度加倍，保存的激活值也加倍。每四层设一个检查点，保存的激活值减半，从 "
+        "{{ strengths_and_limits_cost.memory.stored | , }} 个变为 "
+        "{{ strengths_and_limits_cost.memory.checkpoint_stored | , }} 个，乘加次数变为 "
+        "{{ strengths_and_limits_cost.memory.checkpoint_cost | .2f }} 倍；梯度中有 "
+        "{{ strengths_and_limits_cost.memory.checkpoint_differing }} 个元素不同。",
+        criterion="memory.stored_double_batch == memory.stored_double_depth == 2 * memory.stored "
+        "and memory.checkpoint_stored * 2 == memory.stored and 1 < memory.checkpoint_cost < 1.5 "
+        "and memory.checkpoint_differing == 0",
+        covers=("memory.*",),
+        exact="count",
+    ),
+)
 
 
 class Counter:
@@ -111,10 +192,10 @@ def step_with_checkpoints(width: int, layers: int, batch: int, segment: int) -> 
     return {"step": counter.multiply_adds, "stored": counter.peak_stored, "gradients": gradients}
 
 
-def paths(width: int, layers: int) -> dict[str, Any]:
+def paths(width: int, layers: int, seed: int) -> dict[str, Any]:
     """dy/da_1 for one unit of layer 1: summed over all paths, and by backpropagation."""
-    weights = make_network(width, layers)
-    h = np.random.default_rng(2).standard_normal(width)
+    weights = make_network(width, layers, seed)
+    h = np.random.default_rng([2, seed]).standard_normal(width)
     slopes = []
     for weight in weights:
         h = np.tanh(weight @ h)
@@ -157,7 +238,8 @@ def run() -> dict[str, Any]:
 
     widest = rows[f"w{WIDTHS[-1]}"]
     depths = list(range(2, 10))
-    path_rows = [paths(4, depth) for depth in depths]
+    drawn = [[paths(4, depth, seed) for seed in range(DRAWS)] for depth in depths]
+    path_rows = [rows[0] for rows in drawn]
 
     plain = count(64, 16, 32)
     saving = step_with_checkpoints(64, 16, 32, 4)
@@ -178,7 +260,8 @@ def run() -> dict[str, Any]:
             "depths": depths,
             "naive": [r["naive"] for r in path_rows],
             "backprop": [r["backprop"] for r in path_rows],
-            "difference_max": max(r["difference"] for r in path_rows),
+            "draws": DRAWS,
+            "difference": spread(r["difference"] for rows in drawn for r in rows),
         },
         "memory": {
             "parameters": plain["parameters"],
@@ -187,8 +270,8 @@ def run() -> dict[str, Any]:
             "stored_double_depth": deeper["stored"],
             "checkpoint_stored": saving["stored"],
             "checkpoint_cost": saving["step"] / plain["step"],
-            "checkpoint_difference": max(
-                float(np.abs(a - b).max())
+            "checkpoint_differing": sum(
+                int(np.sum(a != b))
                 for a, b in zip(plain["gradients"], saving["gradients"], strict=True)
             ),
         },

@@ -2,7 +2,7 @@
 
 Fifty layers of width 128, batch 16, float64. delta_l is the gradient of the loss for the
 pre-activation of layer l; measured is its norm in every layer over its norm in the last,
-as the median of 10 seeds, for four pairs of activation and initialisation.
+over 10 seeds, for four pairs of activation and initialisation.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments._claim import Claim
+from experiments._ranges import exactly
+
 DEPTH, WIDTH, BATCH, SEEDS = 50, 128, 16, 10
 NETWORKS = {
     "sigmoid_xavier": ("sigmoid", WIDTH**-0.5),
@@ -18,6 +21,49 @@ NETWORKS = {
     "tanh_xavier": ("tanh", WIDTH**-0.5),
     "relu_he": ("relu", (2 / WIDTH) ** 0.5),
 }
+
+WORKED = ("depth", "seeds")
+CLAIMS = (
+    Claim(
+        id="strengths-and-limits-gradients-vanish-or-explode",
+        en="Through {{ strengths_and_limits_depth.depth }} sigmoid layers with Xavier weights the "
+        "norm of the signal shrinks by a factor of "
+        "${{ strengths_and_limits_depth.sigmoid_xavier.first.median | sci }}$ in the median, and "
+        "in the mildest of {{ strengths_and_limits_depth.seeds }} runs by "
+        "${{ strengths_and_limits_depth.sigmoid_xavier.first.max | sci }}$; with tanh and three "
+        "times Xavier weights it grows by "
+        "${{ strengths_and_limits_depth.tanh_large.first.median | sci }}$.",
+        zh="经过 {{ strengths_and_limits_depth.depth }} 个 Xavier 权重的 sigmoid "
+        "层，信号的范数缩小到原来的 "
+        "${{ strengths_and_limits_depth.sigmoid_xavier.first.median | sci }}$（中位数），"
+        "{{ strengths_and_limits_depth.seeds }} 次运行中缩得最少的一次也只剩 "
+        "${{ strengths_and_limits_depth.sigmoid_xavier.first.max | sci }}$；"
+        "用 tanh 和三倍 Xavier 权重，则增大到 "
+        "${{ strengths_and_limits_depth.tanh_large.first.median | sci }}$ 倍。",
+        criterion="sigmoid_xavier.first.max < 1e-25 and tanh_large.first.min > 1e5",
+        covers=("sigmoid_xavier.first.*", "tanh_large.first.*"),
+        runs="seeds",
+        spread=("sigmoid_xavier.first.min", "sigmoid_xavier.first.max"),
+        figure="strengths_and_limits_depth",
+    ),
+    Claim(
+        id="strengths-and-limits-other-networks-keep-the-signal",
+        en="With tanh and Xavier weights, or with ReLU and He weights, the norm in layer 1 is "
+        "{{ strengths_and_limits_depth.tanh_xavier.first.median | .2f }} and "
+        "{{ strengths_and_limits_depth.relu_he.first.median | .2f }} times that of the last layer "
+        "in the median, and between $0.01$ and $10$ times in every run.",
+        zh="用 tanh 配 Xavier 权重，或者 ReLU 配 He 权重，第 1 层的范数是末层的 "
+        "{{ strengths_and_limits_depth.tanh_xavier.first.median | .2f }} 和 "
+        "{{ strengths_and_limits_depth.relu_he.first.median | .2f }} 倍（中位数），"
+        "每次运行都在 $0.01$ 与 $10$ 倍之间。",
+        criterion="all(0.01 < n.first.min and n.first.max < 10 for n in (tanh_xavier, relu_he)) "
+        "and tanh_xavier.first.median < 1",
+        covers=("tanh_xavier.first.*", "relu_he.first.*"),
+        runs="seeds",
+        spread=("relu_he.first.min", "relu_he.first.max"),
+        figure="strengths_and_limits_depth",
+    ),
+)
 
 
 def activate(kind: str, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,11 +95,17 @@ def relative_norms(kind: str, scale: float, seed: int) -> np.ndarray:
 
 
 def run() -> dict[str, Any]:
-    result: dict[str, Any] = {"depth": DEPTH}
+    result: dict[str, Any] = {"depth": DEPTH, "seeds": SEEDS}
     for name, (kind, scale) in NETWORKS.items():
         norms = np.array([relative_norms(kind, scale, seed) for seed in range(SEEDS)])
-        median = np.median(norms, axis=0)
-        result[name] = {"first": float(median[0]), "norms": [float(v) for v in median]}
+        result[name] = {
+            "first": exactly(norms[:, 0]),
+            "norms": {
+                "min": norms.min(axis=0).tolist(),
+                "median": np.median(norms, axis=0).tolist(),
+                "max": norms.max(axis=0).tolist(),
+            },
+        }
     return result
 
 
@@ -80,7 +132,9 @@ def draw(result: dict[str, Any], lang: str) -> Any:
     }[lang]
     fig, ax = new_figure(6.0, 3.4)
     for name, colour in zip(NETWORKS, SERIES, strict=False):
-        ax.semilogy(range(1, DEPTH + 1), result[name]["norms"], color=colour, label=label[name])
+        norms, layers = result[name]["norms"], range(1, DEPTH + 1)
+        ax.semilogy(layers, norms["median"], color=colour, label=label[name])
+        ax.fill_between(layers, norms["min"], norms["max"], color=colour, alpha=0.2, linewidth=0)
     ax.set_xlabel(label["x"])
     ax.set_ylabel(label["y"])
     ax.legend()

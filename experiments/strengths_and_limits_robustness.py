@@ -3,7 +3,7 @@
 First, sensitivity of a trained model: two classes in 100 dimensions, means -0.25 and +0.25
 in every coordinate, noise with standard deviation 1; a 100-32-2 ReLU network. Measured: the
 accuracy on 4000 fresh points as they are, moved by eps in the direction sign(dJ/dx) (the
-fast gradient sign method), and moved by eps with random signs. 3 seeds.
+fast gradient sign method), and moved by eps with random signs. 10 seeds.
 
 Second, sensitivity of training: the article's task (1-10-1 ReLU, 100 epochs, batches of
 32; its rates 0.01 and 0.001 for the mean squared error are 0.02 and 0.002 for J). Measured:
@@ -18,11 +18,58 @@ import numpy as np
 
 import bpref.functional as F
 from experiments import _two_layer as net
+from experiments._claim import Claim
+from experiments._ranges import exactly
 
 Array = np.ndarray
 DIMENSIONS, SHIFT, EPSILONS = 100, 0.25, {"e0_25": 0.25, "e0_5": 0.5}
 RUNS = {"lr_0_01": (0.02, 1.0), "lr_0_001": (0.002, 1.0), "lr_0_01_scaled": (0.02, 30.0)}
 SEEDS = 10
+
+WORKED = ("*.seeds",)
+CLAIMS = (
+    Claim(
+        id="strengths-and-limits-sign-of-the-gradient-fools-the-model",
+        en="Moved by a quarter of the noise in the direction of the gradient's signs, the trained "
+        "classifier falls from {{ strengths_and_limits_robustness.fgsm.clean.mean | pct1 }} "
+        "accuracy to {{ strengths_and_limits_robustness.fgsm.fgsm_e0_25.mean | pct1 }} (highest of "
+        "{{ strengths_and_limits_robustness.fgsm.seeds }} seeds "
+        "{{ strengths_and_limits_robustness.fgsm.fgsm_e0_25.max | pct1 }}); random signs leave it "
+        "at {{ strengths_and_limits_robustness.fgsm.random_e0_25.mean | pct1 }}.",
+        zh="按梯度的符号移动噪声的四分之一，训练好的分类器准确率从 "
+        "{{ strengths_and_limits_robustness.fgsm.clean.mean | pct1 }} 降到 "
+        "{{ strengths_and_limits_robustness.fgsm.fgsm_e0_25.mean | pct1 }}（"
+        "{{ strengths_and_limits_robustness.fgsm.seeds }} 个随机种子中最高 "
+        "{{ strengths_and_limits_robustness.fgsm.fgsm_e0_25.max | pct1 }}）；"
+        "符号随机，则仍有 {{ strengths_and_limits_robustness.fgsm.random_e0_25.mean | pct1 }}。",
+        criterion="fgsm.clean.min > 0.95 and min(fgsm.random_e0_25.min, fgsm.random_e0_5.min) > "
+        "0.95 and fgsm.fgsm_e0_25.max < 0.65 and fgsm.fgsm_e0_5.max < 0.1",
+        covers=("fgsm.*",),
+        runs="fgsm.seeds",
+        spread=("fgsm.fgsm_e0_25.min", "fgsm.fgsm_e0_25.max"),
+        figure="strengths_and_limits_robustness",
+    ),
+    Claim(
+        id="strengths-and-limits-training-depends-on-the-scale",
+        en="On the article's task no run fails at its rate, at a tenth of the rate the error on "
+        "new points is higher ({{ strengths_and_limits_robustness.lr_0_001.median | .3f }} instead "
+        "of {{ strengths_and_limits_robustness.lr_0_01.median | .3f }} in the median), and with "
+        "inputs in another unit {{ strengths_and_limits_robustness.lr_0_01_scaled.failed }} of "
+        "{{ strengths_and_limits_robustness.lr_0_01_scaled.seeds }} runs fail.",
+        zh="在原文的任务上，用它的学习率没有一次失败；学习率减到十分之一，新数据上的误差更大"
+        "（中位数 {{ strengths_and_limits_robustness.lr_0_001.median | .3f }}，原来是 "
+        "{{ strengths_and_limits_robustness.lr_0_01.median | .3f }}）；输入换一种单位，"
+        "{{ strengths_and_limits_robustness.lr_0_01_scaled.seeds }} 次运行失败 "
+        "{{ strengths_and_limits_robustness.lr_0_01_scaled.failed }} 次。",
+        criterion="lr_0_01.failed == 0 and lr_0_001.failed == 0 and lr_0_01_scaled.failed == "
+        "lr_0_01_scaled.seeds and lr_0_001.median > lr_0_01.median and lr_0_001.higher > 0.5 * "
+        "lr_0_001.seeds",
+        covers=("lr_*",),
+        runs="lr_0_01.seeds",
+        spread=("lr_0_01.min", "lr_0_01.max"),
+        figure="strengths_and_limits_robustness",
+    ),
+)
 
 
 def classes(rng: np.random.Generator, n: int) -> tuple[Array, Array]:
@@ -92,13 +139,67 @@ def article_task(seed: int, lr: float, scale: float) -> float:
 
 
 def run() -> dict[str, Any]:
-    rows = [attack(seed) for seed in range(3)]
-    result: dict[str, Any] = {"fgsm": {k: float(np.mean([r[k] for r in rows])) for k in rows[0]}}
+    rows = [attack(seed) for seed in range(SEEDS)]
+    accuracy = {k: exactly(r[k] for r in rows) for k in rows[0]}
+    for name, found in accuracy.items():
+        found["mean"] = float(np.mean([r[name] for r in rows]))
+    result: dict[str, Any] = {"fgsm": {"seeds": SEEDS, **accuracy}}
+    measured: dict[str, list[float]] = {}
     for key, (lr, scale) in RUNS.items():
         errors = [article_task(seed, lr, scale) for seed in range(SEEDS)]
+        measured[key] = errors
         # Diverged: not a number, or worse than predicting a constant (variance of y: 5).
         good = [e for e in errors if e < 5]
         result[key] = {"seeds": SEEDS, "failed": SEEDS - len(good)}
         if good:
-            result[key] |= {"min": min(good), "max": max(good), "median": float(np.median(good))}
+            result[key] |= exactly(good)
+    pairs = zip(measured["lr_0_001"], measured["lr_0_01"], strict=True)
+    result["lr_0_001"]["higher"] = sum(slow > fast for slow, fast in pairs)
     return result
+
+
+def draw(result: dict[str, Any], lang: str) -> Any:
+    from experiments.style import BACKWARD, BAD, FORWARD, new_figure
+
+    t = {
+        "en": (
+            "as it is",
+            "random signs, 0.25",
+            "random signs, 0.5",
+            "gradient signs, 0.25",
+            "gradient signs, 0.5",
+            "accuracy",
+            "rate 0.01",
+            "rate 0.001",
+            "error on new points",
+        ),
+        "zh": (
+            "原样",
+            "随机符号，0.25",
+            "随机符号，0.5",
+            "梯度符号，0.25",
+            "梯度符号，0.5",
+            "准确率",
+            "学习率 0.01",
+            "学习率 0.001",
+            "新数据上的误差",
+        ),
+    }[lang]
+    found = result["fgsm"]
+    fig, (left, right) = new_figure(7.6, 2.6, ncols=2)
+    rows = ("clean", "random_e0_25", "random_e0_5", "fgsm_e0_25", "fgsm_e0_5")
+    panels = (
+        (left, [found[k] for k in rows], [FORWARD] * 3 + [BAD] * 2, t[:5], t[5]),
+        (right, [result["lr_0_01"], result["lr_0_001"]], [FORWARD, BACKWARD], t[6:8], t[8]),
+    )
+    for ax, spreads, colors, names, x in panels:
+        for row, (spread, color) in enumerate(zip(spreads, colors, strict=True)):
+            ends = [spread["min"], spread["max"]]
+            ax.plot(ends, [row, row], color=color, lw=4, alpha=0.55)
+            ax.plot([spread["median"]], [row], "o", color=color)
+        ax.set_yticks(range(len(names)), names)
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.grid(axis="y", visible=False)
+        ax.set_xlabel(x)
+    left.set_xlim(-0.03, 1.03)
+    return fig

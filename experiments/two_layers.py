@@ -22,9 +22,192 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import style
+from experiments import _agreement, style
+from experiments._claim import Claim
+from experiments._ranges import Bar, draw_ranges, exactly
 
 RTOL = 1e-4  # training runs of thousands of steps amplify differences between CPUs
+
+WORKED = (
+    "x*",
+    "y*",
+    "rate",
+    "sample.*",
+    "batch.*",
+    "printed.groups",
+    "training.steps",
+    "floor.constant",
+)
+CLAIMS = (
+    Claim(
+        id="two-layers-worked-step",
+        en="In the worked pass the four gradients agree with central differences to a relative "
+        "error of ${{ two_layers.sample.relative_error | sci0 }}$, and one step takes the loss "
+        "from ${{ two_layers.sample.J | .6f }}$ to ${{ two_layers.sample.J_after | .6f }}$, on "
+        "three samples from ${{ two_layers.batch.J | .6f }}$ to "
+        "${{ two_layers.batch.J_after | .6f }}$.",
+        zh="手算的一遍里，四个梯度与中心差分的相对误差不到 "
+        "${{ two_layers.sample.relative_error | sci0 }}$；走一步，损失从 "
+        "${{ two_layers.sample.J | .6f }}$ 降到 ${{ two_layers.sample.J_after | .6f }}$，"
+        "三个样本时从 ${{ two_layers.batch.J | .6f }}$ 降到 "
+        "${{ two_layers.batch.J_after | .6f }}$。",
+        criterion="max(sample.relative_error, batch.relative_error) <= 1e-6 and sample.J_after < "
+        "sample.J and batch.J_after < batch.J and sample.Delta_1[1] * sample.Delta_2[0] < 0",
+        covers=("*.J", "*.J_after", "*.relative_error"),
+        exact="arithmetic",
+        figure="two_layers",
+    ),
+    Claim(
+        id="two-layers-gradients-agree",
+        en="In {{ two_layers.check.networks }} random networks, sigmoid and tanh inside, identity "
+        "and sigmoid at the output, no relative error of a gradient reaches "
+        "${{ two_layers.check.central.below | sci0 }}$ against central differences or "
+        "${{ two_layers.check.torch.below | sci0 }}$ against PyTorch.",
+        zh="在 {{ two_layers.check.networks }} 个随机网络上，内层用 sigmoid 和 tanh，"
+        "输出用恒等函数和 sigmoid，梯度的相对误差与中心差分相比都不到 "
+        "${{ two_layers.check.central.below | sci0 }}$，与 PyTorch 相比都不到 "
+        "${{ two_layers.check.torch.below | sci0 }}$。",
+        criterion="check.central.below <= 1e-6 and check.torch.below <= 1e-10",
+        covers=("check.*",),
+        runs="check.networks",
+        spread=("check.torch.least", "check.torch.below"),
+        figure="two_layers_check",
+    ),
+    Claim(
+        id="two-layers-sigmoid-output-has-a-floor",
+        en="With a sigmoid at the output none of {{ two_layers.floor.seeds }} trained networks "
+        "gets below the ${{ two_layers.floor.bound_fresh | .3f }}$ of the best function between 0 "
+        "and 1 on the same fresh data (median ${{ two_layers.floor.sigmoid.median | .3f }}$); with "
+        "a linear output the largest error is ${{ two_layers.floor.linear.max | .3f }}$.",
+        zh="输出用 sigmoid 时，训练好的 {{ two_layers.floor.seeds }} "
+        "个网络没有一个低于取值在 0 与 1 之间的最优函数在同样的新数据上的误差 "
+        "${{ two_layers.floor.bound_fresh | .3f }}$（中位数 "
+        "${{ two_layers.floor.sigmoid.median | .3f }}$）；输出为线性时，误差最大也只有 "
+        "${{ two_layers.floor.linear.max | .3f }}$。",
+        criterion="floor.sigmoid.min >= floor.bound_fresh and abs(floor.bound - floor.bound_fresh) "
+        "< 0.05 and 1 < floor.bound < floor.constant and floor.linear.max < 1.5",
+        covers=("floor.*",),
+        runs="floor.seeds",
+        spread=("floor.sigmoid.min", "floor.sigmoid.max"),
+        figure="two_layers_floor",
+    ),
+    Claim(
+        id="two-layers-printed-shapes",
+        en="As printed, the gradient of $W_2$ has the shape "
+        "`{{ two_layers.printed.shapes.W_2.printed }}` instead of "
+        "`{{ two_layers.printed.shapes.W_2.parameter }}`, and that of $b_2$ "
+        "`{{ two_layers.printed.shapes.b_2.printed }}` instead of "
+        "`{{ two_layers.printed.shapes.b_2.parameter }}`; the other two fit.",
+        zh="照印出的公式，$W_2$ 的梯度形状是 `{{ two_layers.printed.shapes.W_2.printed }}`，"
+        "而不是 `{{ two_layers.printed.shapes.W_2.parameter }}`；$b_2$ 的是 "
+        "`{{ two_layers.printed.shapes.b_2.printed }}`，而不是 "
+        "`{{ two_layers.printed.shapes.b_2.parameter }}`；另外两个形状相符。",
+        criterion="all(s.parameter == s.printed for s in (printed.shapes.W_1, "
+        "printed.shapes.b_1)) and all(s.parameter != s.printed for s in (printed.shapes.W_2, "
+        "printed.shapes.b_2))",
+        covers=("printed.shapes.*",),
+        exact="deterministic",
+    ),
+    Claim(
+        id="two-layers-printed-one-case",
+        en="In the case by hand the printed gradients of $W_1$ and $b_1$ have the wrong sign: "
+        "${{ two_layers.printed.one.W_1.printed | .6f }}$ instead of "
+        "${{ two_layers.printed.one.W_1.true | .6f }}$.",
+        zh="在手算的例子里，印出的 $W_1$ 与 $b_1$ 的梯度符号相反：得到 "
+        "${{ two_layers.printed.one.W_1.printed | .6f }}$，而不是 "
+        "${{ two_layers.printed.one.W_1.true | .6f }}$。",
+        criterion="all(g.true * g.printed < 0 for g in (printed.one.W_1, printed.one.b_1)) and "
+        "all(g.true * g.printed > 0 and abs(g.printed - g.true) > 0.1 * abs(g.true) for g in "
+        "(printed.one.W_2, printed.one.b_2))",
+        covers=("printed.one.*",),
+        exact="arithmetic",
+    ),
+    Claim(
+        id="two-layers-printed-gradients-wrong",
+        en="Over {{ two_layers.printed.networks }} random networks with one unit per layer the "
+        "printed gradient of $W_1$ has a median relative error of "
+        "${{ two_layers.printed.scalar.literal.W_1.median_error | .2f }}$, more than the answer "
+        "zero would have, and the wrong sign in "
+        "{{ two_layers.printed.scalar.literal.W_1.wrong_sign | pct1 }} of them; with the kinder "
+        "reading in {{ two_layers.printed.scalar.charitable.W_1.wrong_sign | pct1 }}. The same "
+        "holds in each of {{ two_layers.printed.groups }} groups of networks.",
+        zh="在 {{ two_layers.printed.networks }} 个每层一个单元的随机网络上，印出的 $W_1$ "
+        "梯度相对误差的中位数是 "
+        "${{ two_layers.printed.scalar.literal.W_1.median_error | .2f }}$，比直接回答零还大；"
+        "{{ two_layers.printed.scalar.literal.W_1.wrong_sign | pct1 }} 的网络上符号相反，"
+        "用宽容的读法也有 "
+        "{{ two_layers.printed.scalar.charitable.W_1.wrong_sign | pct1 }}。把这些网络分成 "
+        "{{ two_layers.printed.groups }} 组，组组如此。",
+        criterion="all(g.error.min > 1 and 0.35 < g.share.min and g.share.max < 0.65 for r in "
+        "(printed.scalar.literal, printed.scalar.charitable) for g in (r.W_1, r.b_1)) and "
+        "all(g.error.min > 0.5 and g.share.max < 0.1 for r in (printed.scalar.literal, "
+        "printed.scalar.charitable) for g in (r.W_2, r.b_2))",
+        covers=("printed.networks", "printed.scalar.*"),
+        runs="printed.groups",
+        spread=("printed.scalar.literal.W_1.error.min", "printed.scalar.literal.W_1.error.max"),
+        figure="two_layers_printed",
+    ),
+    Claim(
+        id="two-layers-printed-direction-unrelated",
+        en="In wider networks the cosine between the printed and the true gradient of $W_1$ has "
+        "the median ${{ two_layers.printed.wide.cosine.median | z.2f }}$; nine in ten of "
+        "{{ two_layers.printed.networks }} lie between "
+        "${{ two_layers.printed.wide.cosine.q05 | .2f }}$ and "
+        "${{ two_layers.printed.wide.cosine.q95 | .2f }}$.",
+        zh="在更宽的网络里，印出的 $W_1$ 梯度与真实梯度夹角余弦的中位数是 "
+        "${{ two_layers.printed.wide.cosine.median | z.2f }}$；"
+        "{{ two_layers.printed.networks }} 个中有九成落在 "
+        "${{ two_layers.printed.wide.cosine.q05 | .2f }}$ 与 "
+        "${{ two_layers.printed.wide.cosine.q95 | .2f }}$ 之间。",
+        criterion="abs(printed.wide.cosine.median) < 0.05 and printed.wide.cosine.q05 < -0.3 and "
+        "0.3 < printed.wide.cosine.q95 < 0.7",
+        covers=("printed.wide.*",),
+        runs="printed.networks",
+        spread=("printed.wide.cosine.min", "printed.wide.cosine.max"),
+        figure="two_layers_cosine",
+    ),
+    Claim(
+        id="two-layers-printed-training",
+        en="Trained with the right gradients, each of {{ two_layers.training.seeds }} networks "
+        "ends far below its start, at ${{ two_layers.training.right.end | sci1 }}$ in the median; "
+        "with the printed ones the median is ${{ two_layers.training.printed.end | .3f }}$, and "
+        "the worst run ends at ${{ two_layers.training.printed.end_max | .2f }}$, above the median "
+        "start of ${{ two_layers.training.right.start | .3f }}$.",
+        zh="用正确的梯度训练，{{ two_layers.training.seeds }} 个网络的损失都降到远低于起点，"
+        "中位数为 ${{ two_layers.training.right.end | sci1 }}$；用印出的梯度，中位数是 "
+        "${{ two_layers.training.printed.end | .3f }}$，最差的一次结束于 "
+        "${{ two_layers.training.printed.end_max | .2f }}$，比起点的中位数 "
+        "${{ two_layers.training.right.start | .3f }}$ 还高。",
+        criterion="training.right.end_max < 0.05 * training.right.start and training.printed.end > "
+        "0.1 * training.printed.start and training.printed.end_max > training.printed.start",
+        covers=("training.*",),
+        runs="training.seeds",
+        spread=("training.printed.end_min", "training.printed.end_max"),
+        figure="two_layers_training",
+    ),
+    Claim(
+        id="two-layers-missing-weight-still-trains",
+        en="Without $W_2$ the loss still falls in {{ two_layers.missing_w2.fell }} of "
+        "{{ two_layers.missing_w2.seeds }} runs, to ${{ two_layers.missing_w2.wrong.median | .3f "
+        "}}$ in the median where the right gradient ends at "
+        "${{ two_layers.missing_w2.right.median | .3f }}$, although the gradient of $W_1$ is off "
+        "by ${{ two_layers.missing_w2.error.median | .2f }}$ of its length in the first step, and "
+        "by ${{ two_layers.missing_w2.error.min | .2f }}$ at least.",
+        zh="漏掉 $W_2$，{{ two_layers.missing_w2.seeds }} 次运行中仍有 "
+        "{{ two_layers.missing_w2.fell }} 次损失下降，中位数降到 "
+        "${{ two_layers.missing_w2.wrong.median | .3f }}$，正确的梯度则降到 "
+        "${{ two_layers.missing_w2.right.median | .3f }}$；可是第一步里 $W_1$ 的梯度，"
+        "误差的中位数达到其长度的 ${{ two_layers.missing_w2.error.median | .2f }}$，最小也有 "
+        "${{ two_layers.missing_w2.error.min | .2f }}$。",
+        criterion="missing_w2.fell == missing_w2.seeds and missing_w2.wrong.median < 0.5 * "
+        "missing_w2.start.median and missing_w2.right.median <= missing_w2.wrong.median and "
+        "missing_w2.error.min > 0.1",
+        covers=("missing_w2.*",),
+        runs="missing_w2.seeds",
+        spread=("missing_w2.wrong.min", "missing_w2.wrong.max"),
+        figure="two_layers_missing_weight",
+    ),
+)
 
 Array = NDArray[np.float64]
 Parameters = dict[str, Array]
@@ -138,7 +321,7 @@ def _central(loss: Callable[[], float], parameter: Array, eps: float = 1e-5) -> 
 
 # --- the worked pass -----------------------------------------------------------------------
 
-WORKED = {
+NET = {
     "W_1": np.array([[0.4, -0.2], [-0.3, 0.8], [0.6, 0.1]]),
     "b_1": np.array([0.1, 0.2, -0.1]),
     "W_2": np.array([[0.7, -0.5, 0.9]]),
@@ -151,7 +334,7 @@ WORKED_RATE = 0.1
 
 def worked_pass(X: Array, Y: Array) -> dict[str, Any]:
     """Every number of one forward pass, one backward pass and one update."""
-    p = {name: value.copy() for name, value in WORKED.items()}
+    p = {name: value.copy() for name, value in NET.items()}
     values = forward(p, X, TANH, IDENTITY)
     grads, signals = gradients(p, X, Y, TANH, IDENTITY)
     numeric = {
@@ -178,13 +361,13 @@ def worked_pass(X: Array, Y: Array) -> dict[str, Any]:
 
 
 def check(networks: int = 100) -> dict[str, Any]:
-    """Largest relative error over random networks, against two independent oracles."""
+    """Relative errors over random networks, against two independent oracles."""
     import torch
 
     rng = np.random.default_rng(0)
     torch_functions = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "identity": lambda a: a}
     ours = {"sigmoid": SIGMOID, "tanh": TANH, "identity": IDENTITY}
-    worst = {"central": 0.0, "torch": 0.0}
+    errors: dict[str, list[float]] = {"central": [], "torch": []}
     for _ in range(networks):
         d, n, m = (int(rng.integers(2, 6)) for _ in range(3))
         N = int(rng.integers(2, 9))
@@ -211,44 +394,55 @@ def check(networks: int = 100) -> dict[str, Any]:
 
         for name, value in p.items():
             numeric = _central(loss, value)
-            worst["central"] = max(worst["central"], _relative(grads[name], numeric))
-            worst["torch"] = max(worst["torch"], _relative(grads[name], _grad(t[name])))
-    # Rounding noise differs between CPUs: a power of ten that is at least three times larger.
-    return {"networks": networks, **{k: _bound(v) for k, v in worst.items()}}
+            errors["central"].append(_relative(grads[name], numeric))
+            errors["torch"].append(_relative(grads[name], _grad(t[name])))
+    floors = {"central": 1e-7, "torch": 1e-13}
+    spreads = {judge: _agreement.spread(errors[judge], floors[judge]) for judge in floors}
+    return {"networks": networks, **spreads}
 
 
 def _bound(value: float) -> float:
+    """A power of ten, at least three times larger: rounding noise differs between CPUs."""
     return float(f"1e{int(np.ceil(np.log10(3.0 * value)))}")
 
 
 # --- the article's formulas ------------------------------------------------------------------
 
 
-def printed(networks: int = 2000) -> dict[str, Any]:
+def _scalar(networks: int, groups: int, slope_at: str) -> dict[str, Any]:
+    """One unit per layer: relative errors and wrong signs, over all networks and by groups."""
+    names = ("W_1", "b_1", "W_2", "b_2")
+    errors = {name: np.empty((groups, networks // groups)) for name in names}
+    flips = {name: np.empty((groups, networks // groups), dtype=bool) for name in names}
+    for place in np.ndindex(groups, networks // groups):
+        rng = np.random.default_rng([1, *place])
+        p = random_parameters(rng, 1, 1, 1)
+        X, Y = rng.normal(size=(20, 1)), rng.normal(size=(20, 1))
+        true, _ = gradients(p, X, Y, SIGMOID, SIGMOID)
+        wrong = printed_gradients(p, X, Y, SIGMOID, slope_at=slope_at)
+        for name in names:
+            t, w = float(true[name].ravel()[0]), float(wrong[name].ravel()[0])
+            errors[name][place] = abs(w - t) / abs(t)
+            flips[name][place] = (t > 0) != (w > 0)
+    return {
+        name: {
+            "median_error": float(np.median(errors[name])),
+            "wrong_sign": float(np.mean(flips[name])),
+            "error": exactly(np.median(errors[name], axis=1)),
+            "share": exactly(np.mean(flips[name], axis=1)),
+        }
+        for name in names
+    }
+
+
+def printed(networks: int = 2000, groups: int = 10) -> dict[str, Any]:
     """The printed gradients against the true ones."""
     rng = np.random.default_rng(1)
     names = ("W_1", "b_1", "W_2", "b_2")
-
-    scalar: dict[str, Any] = {}
-    for reading, slope_at in (("literal", "h"), ("charitable", "a")):
-        errors: dict[str, list[float]] = {name: [] for name in names}
-        flips = dict.fromkeys(names, 0)
-        for _ in range(networks):
-            p = random_parameters(rng, 1, 1, 1)
-            X, Y = rng.normal(size=(20, 1)), rng.normal(size=(20, 1))
-            true, _ = gradients(p, X, Y, SIGMOID, SIGMOID)
-            wrong = printed_gradients(p, X, Y, SIGMOID, slope_at=slope_at)
-            for name in names:
-                t, w = float(true[name].ravel()[0]), float(wrong[name].ravel()[0])
-                errors[name].append(abs(w - t) / abs(t))
-                flips[name] += (t > 0) != (w > 0)
-        scalar[reading] = {
-            name: {
-                "median_error": float(np.median(errors[name])),
-                "wrong_sign": flips[name] / networks,
-            }
-            for name in names
-        }
+    scalar = {
+        reading: _scalar(networks, groups, slope_at)
+        for reading, slope_at in (("literal", "h"), ("charitable", "a"))
+    }
 
     d, n = 3, 4
     p = random_parameters(rng, d, n, 1)
@@ -259,7 +453,7 @@ def printed(networks: int = 2000) -> dict[str, Any]:
         for name in names
     }
 
-    errors = {name: [] for name in ("W_1", "b_1", "W_2")}
+    errors: dict[str, list[float]] = {name: [] for name in ("W_1", "b_1", "W_2")}
     cosines: list[float] = []
     for _ in range(networks):
         p = random_parameters(rng, 5, 8, 1)
@@ -273,7 +467,14 @@ def printed(networks: int = 2000) -> dict[str, Any]:
         cosines.append(float(u @ v / np.linalg.norm(u) / np.linalg.norm(v)))
     low, middle, high = np.quantile(cosines, [0.05, 0.5, 0.95])
     wide: dict[str, Any] = {name: float(np.median(values)) for name, values in errors.items()}
-    wide["cosine"] = {"q05": float(low), "median": float(middle), "q95": float(high)}
+    wide["cosine"] = {
+        "min": float(min(cosines)),
+        "q05": float(low),
+        "median": float(middle),
+        "q95": float(high),
+        "max": float(max(cosines)),
+        "counts": np.histogram(cosines, bins=20, range=(-1.0, 1.0))[0].tolist(),
+    }
 
     example = {
         "W_1": np.array([[-0.7]]),
@@ -288,7 +489,14 @@ def printed(networks: int = 2000) -> dict[str, Any]:
         name: {"true": float(true[name].ravel()[0]), "printed": float(wrong[name].ravel()[0])}
         for name in names
     }
-    return {"networks": networks, "scalar": scalar, "shapes": shapes, "wide": wide, "one": one}
+    return {
+        "networks": networks,
+        "groups": groups,
+        "scalar": scalar,
+        "shapes": shapes,
+        "wide": wide,
+        "one": one,
+    }
 
 
 def _column(array: Array) -> Array:
@@ -373,12 +581,11 @@ def missing_w2(seeds: int = 10, steps: int = 1000, rate: float = 0.1) -> dict[st
     return {
         "seeds": seeds,
         "steps": steps,
-        "start": float(np.median(starts)),
-        "right": float(np.median(ends["right"])),
-        "wrong": float(np.median(ends["wrong"])),
-        "wrong_max": float(np.max(ends["wrong"])),
+        "start": exactly(starts),
+        "right": exactly(ends["right"]),
+        "wrong": exactly(ends["wrong"]),
         "fell": int(np.sum(np.array(ends["wrong"]) < np.array(starts))),
-        "relative_error": float(np.median(errors)),
+        "error": exactly(errors),
     }
 
 
@@ -417,14 +624,7 @@ def floor(seeds: int = 5, steps: int = 2000, rate: float = 0.1) -> dict[str, Any
         "bound": float(1.0 + excess),
         "bound_fresh": float(np.mean((best - fresh_Y) ** 2)),
         "constant": 5.0,
-        **{
-            kind: {
-                "median": float(np.median(v)),
-                "min": float(np.min(v)),
-                "max": float(np.max(v)),
-            }
-            for kind, v in results.items()
-        },
+        **{kind: exactly(values) for kind, values in results.items()},
         "figure": {
             "x": shown[0][:, 0].tolist(),
             "y": shown[1][:, 0].tolist(),
@@ -437,7 +637,7 @@ def floor(seeds: int = 5, steps: int = 2000, rate: float = 0.1) -> dict[str, Any
 def run() -> dict[str, Any]:
     """All claims of the page."""
     return {
-        "net": {name: value.tolist() for name, value in WORKED.items()},
+        "net": {name: value.tolist() for name, value in NET.items()},
         "rate": WORKED_RATE,
         "x": WORKED_X.tolist(),
         "y": WORKED_Y[:, 0].tolist(),
@@ -589,9 +789,57 @@ def _draw_floor(result: dict[str, Any], lang: str) -> Any:
     return fig
 
 
+def _draw_printed(result: dict[str, Any], lang: str) -> Any:
+    """Median relative error of each printed gradient in ten groups of networks."""
+    words = {
+        "en": ("as printed", "kinder reading", "median relative error"),
+        "zh": ("照印出的公式", "宽容的读法", "相对误差中位数"),
+    }[lang]
+    readings = (("literal", style.BAD), ("charitable", style.FORWARD))
+    bars = [
+        Bar(f"{parameter[0]}{'₁₂'[int(parameter[2]) - 1]}  {label}", found["error"], color)
+        for parameter in ("W_1", "b_1", "W_2", "b_2")
+        for (reading, color), label in zip(readings, words, strict=False)
+        for found in [result["printed"]["scalar"][reading][parameter]]
+    ]
+    fig = draw_ranges(bars, words[2], height=0.24)
+    fig.axes[0].axvline(1.0, color=style.MUTED, linewidth=0.9, linestyle="--")
+    return fig
+
+
+def _draw_cosine(result: dict[str, Any], lang: str) -> Any:
+    x, y = {"en": ("cosine", "networks"), "zh": ("余弦", "网络个数")}[lang]
+    counts = result["printed"]["wide"]["cosine"]["counts"]
+    edges = np.linspace(-1.0, 1.0, len(counts) + 1)
+    fig, ax = style.new_figure(6.0, 2.4)
+    ax.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=style.BAD, alpha=0.7)
+    ax.axvline(0.0, color=style.MUTED, linewidth=0.9, linestyle="--")
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    return fig
+
+
+def _draw_missing_weight(result: dict[str, Any], lang: str) -> Any:
+    t = {
+        "en": ("loss at the start", "right gradient", "without W₂", "loss"),
+        "zh": ("开始时的损失", "正确的梯度", "漏掉 W₂", "损失"),
+    }[lang]
+    found = result["missing_w2"]
+    colors = (style.MUTED, style.GOOD, style.BAD)
+    keys = ("start", "right", "wrong")
+    bars = [Bar(row, found[k], c) for row, k, c in zip(t[:3], keys, colors, strict=True)]
+    return draw_ranges(bars, t[3])
+
+
 def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
-    """The worked pass on the network; the two training runs; the floor."""
+    """The worked pass on the network, the agreement, the floor, the article's formulas."""
+    judges = {"en": ("central differences", "PyTorch"), "zh": ("中心差分", "PyTorch")}[lang]
+    check = (result["check"]["central"], result["check"]["torch"])
     return {
+        "two_layers_check": _agreement.figure(dict(zip(judges, check, strict=True)), lang),
+        "two_layers_printed": _draw_printed(result, lang),
+        "two_layers_cosine": _draw_cosine(result, lang),
+        "two_layers_missing_weight": _draw_missing_weight(result, lang),
         "two_layers": _draw_network(result, lang),
         "two_layers_training": _draw_training(result, lang),
         "two_layers_floor": _draw_floor(result, lang),

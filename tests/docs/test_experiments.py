@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments import run
+from experiments._claim import broken
 from sitekit.audit.markdown import pages, read_page
 from sitekit.markdown.numbers import REFERENCE, look_up
 
@@ -15,8 +16,10 @@ ALL_PAGES = [*pages(Path("docs/en")).values(), *pages(Path("docs/zh")).values()]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_experiment_gives_the_committed_result(name):
-    rtol = getattr(run.load(name), "RTOL", 1e-6)
-    assert list(run.differences(run.read_result(name), run.measure(name), rtol, name)) == []
+    module, measured = run.load(name), run.measure(name)
+    rtol = getattr(module, "RTOL", 1e-6)
+    assert list(run.differences(run.read_result(name), measured, rtol, name)) == []
+    assert list(broken(module, measured)) == []
 
 
 def test_every_result_has_its_experiment():

@@ -7,12 +7,13 @@ import pytest
 
 from experiments.gradient_checking import BITS, METHODS, STEPS, W, exact, quotient
 from experiments.run import read_result
+from experiments.verified import SETTINGS
 from sitekit.audit.browser import AXE, violations, wider_than_screen
 
 PAGE = "checking/gradient-checking/"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 360, "height": 740}
-# Ten steps for each method and precision, spread over the slider: 60 settings.
+# Ten steps for each method and precision, spread over the slider.
 INDICES = (0, 6, 13, 18, 25, 31, 36, 41, 48, 54)
 
 
@@ -57,6 +58,7 @@ def choose(page, method, bits, index):
 
 
 def test_numbers_are_those_of_numpy(page):
+    assert len(BITS) * len(METHODS) * len(INDICES) == SETTINGS["step-size"]["en"]
     for bits, dtype in zip(BITS, (np.float64, np.float32), strict=True):
         for method in METHODS:
             for index in INDICES:
