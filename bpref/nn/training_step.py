@@ -259,18 +259,19 @@ class Program:
     def _linear(self, module: Linear, input: np.ndarray, first: bool) -> Any:
         weight, bias = module.weight, module.bias
         output = np.empty((len(input), module.out_features), self.dtype)
-        self.forward.append(partial(np.dot, input, weight.data.T, output))
+        # The method `dot`: the function of this name first looks for other kinds of arrays.
+        self.forward.append(partial(input.dot, weight.data.T, output))
         if bias is not None:
             self.forward.append(partial(np.add, output, bias.data, output))
 
         def backward(grad: np.ndarray) -> np.ndarray:
-            self.backward.append(partial(np.dot, grad.T, input, weight.grad))
+            self.backward.append(partial(grad.T.dot, input, weight.grad))
             if bias is not None:
-                self.backward.append(partial(np.dot, self.ones, grad, bias.grad))
+                self.backward.append(partial(self.ones.dot, grad, bias.grad))
             if first:
                 return grad
             grad_input = np.empty_like(input)
-            self.backward.append(partial(np.dot, grad, weight.data, grad_input))
+            self.backward.append(partial(grad.dot, weight.data, grad_input))
             return grad_input
 
         return output, backward
@@ -292,7 +293,7 @@ class Program:
 
         def loss(target: np.ndarray) -> float:
             np.subtract(output, target, error)
-            return float(np.dot(flat, flat)) * factor
+            return float(flat.dot(flat)) * factor
 
         self.backward.append(partial(np.multiply, error, scale, error))
         return loss, fits, error
