@@ -35,8 +35,8 @@ CLAIMS = (
         id="algorithm-batch-size-not-in-gradients",
         en="In a step with a mini-batch of {{ algorithm.X[0] }} rows the batch size is the first "
         "axis of everything that the two passes hand on, and no axis of a parameter's gradient.",
-        zh="小批量有 {{ algorithm.X[0] }} 行的一步里，两遍计算传递的每个数组，第一维都是批量大小；"
-        "参数的梯度没有这样一维。",
+        zh="小批量为 {{ algorithm.X[0] }} 行时，前向和反向传递的每个数组，第一维都是批量大小；参数"
+        "的梯度没有这样一维。",
         criterion="all(shape[0] == X[0] for shape in (y, A1, H1, yhat, D1, D2)) and all(X[0] not "
         "in shape for shape in (dW1, db1, dW2, db2))",
         covers=("X*", "y*", "A1*", "H1*", "D1*", "D2*", "dW*", "db*"),

@@ -24,18 +24,18 @@ WORKED = ("seeds", "batches.steps", "clearing.steps")
 CLAIMS = (
     Claim(
         id="algorithm-mini-batch-gradients-scatter",
-        en="At the start each of four batches gives nearly the gradient of all 100 rows: in "
-        "{{ algorithm_missing_steps.seeds }} runs none differs by more than "
+        en="At the start the gradients of four batches agree roughly with that of all 100 rows: "
+        "over {{ algorithm_missing_steps.seeds }} runs the largest difference is "
         "{{ algorithm_missing_steps.batches.start.max | .2f }} of its length. After "
         "{{ algorithm_missing_steps.batches.steps }} steps they differ by "
         "{{ algorithm_missing_steps.batches.end.median | .0f }} times its length in the median. "
         "Their mean is the full gradient both times.",
-        zh="开始时，四个小批量各自的梯度都接近全部 100 行的梯度："
-        "{{ algorithm_missing_steps.seeds }} 次运行中，相差最多是后者长度的 "
-        "{{ algorithm_missing_steps.batches.start.max | .2f }}。"
+        zh="开始时，四个小批量各自的梯度与全部 100 行的梯度大致一致："
+        "{{ algorithm_missing_steps.seeds }} 次运行中，相差最多的也只是后者长度的 "
+        "{{ algorithm_missing_steps.batches.start.max | .2f }} 倍。"
         "{{ algorithm_missing_steps.batches.steps }} 步之后，相差的中位数是后者长度的 "
-        "{{ algorithm_missing_steps.batches.end.median | .0f }} 倍。"
-        "两次它们的平均都等于完整的梯度。",
+        "{{ algorithm_missing_steps.batches.end.median | .0f }} 倍。两次它们的平均都等于完整的梯"
+        "度。",
         criterion="batches.start.max < 1 and batches.end.min > 2 and batches.mean.max < 1e-9",
         covers=("batches.*",),
         runs="seeds",
@@ -44,20 +44,20 @@ CLAIMS = (
     ),
     Claim(
         id="algorithm-gradients-never-cleared",
-        en="When the gradients are never cleared, the loss rises again and again, in at least "
-        "{{ algorithm_missing_steps.clearing.summed.waves.min | .0f }} waves of "
-        "{{ algorithm_missing_steps.clearing.steps }} steps; after its lowest value it climbs to "
+        en="When the gradients are never cleared, the loss rises again and again: within "
+        "{{ algorithm_missing_steps.clearing.steps }} steps it turns from falling to rising at "
+        "least {{ algorithm_missing_steps.clearing.summed.waves.min | .0f }} times in every run. "
+        "After its lowest value it climbs to "
         "{{ algorithm_missing_steps.clearing.summed.climb.median | .1f }} times that in the "
         "median, and in {{ algorithm_missing_steps.clearing.higher }} of "
         "{{ algorithm_missing_steps.seeds }} runs it ends higher than with cleared gradients, "
         "where it never rises.",
-        zh="梯度从不清零时，损失一再上升，{{ algorithm_missing_steps.clearing.steps }} "
-        "步里至少起伏 {{ algorithm_missing_steps.clearing.summed.waves.min | .0f }} 次；"
-        "到过最低值之后，又升到它的 "
-        "{{ algorithm_missing_steps.clearing.summed.climb.median | .1f }} 倍（中位数）；"
-        "{{ algorithm_missing_steps.seeds }} 次运行中有 "
-        "{{ algorithm_missing_steps.clearing.higher }} 次，结束时高于每步清零的，"
-        "而每步清零的损失从不上升。",
+        zh="梯度从不清零时，损失一再上升：{{ algorithm_missing_steps.clearing.steps }} 步里，每次"
+        "运行都至少 {{ algorithm_missing_steps.clearing.summed.waves.min | .0f }} 次由降转升；到过"
+        "最低值之后，又升到它的 {{ algorithm_missing_steps.clearing.summed.climb.median | .1f }} "
+        "倍（中位数）；{{ algorithm_missing_steps.seeds }} 次运行中有 "
+        "{{ algorithm_missing_steps.clearing.higher }} 次，结束时高于每步清零的，而每步清零的损失"
+        "从不上升。",
         criterion="clearing.summed.waves.min > 5 and clearing.summed.climb.min > 1.05 and "
         "clearing.cleared.rises.max == 0 and clearing.higher == seeds",
         covers=("clearing.*",),

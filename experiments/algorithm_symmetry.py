@@ -35,7 +35,8 @@ CLAIMS = (
         "{{ algorithm_symmetry.equal.loss.median | .4f }} 以上，而随机的权重能达到 "
         "{{ algorithm_symmetry.random_zero_bias.loss.median | .5f }}。",
         criterion="max(all_zero.spread.max, equal.spread.max) == 0 and min(all_zero.loss.min, "
-        "equal.loss.min) > 10 * random_zero_bias.loss.max",
+        "equal.loss.min) > 10 * random_zero_bias.loss.max and all_zero.loss.median >= "
+        "equal.loss.median",
         covers=("all_zero.*", "equal.*", "random_zero_bias.loss.*"),
         runs="seeds",
         spread=("equal.spread.min", "equal.spread.max"),

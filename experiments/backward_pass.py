@@ -27,14 +27,14 @@ CLAIMS = (
         "{{ backward_pass.rate.small }}; with the rate {{ backward_pass.rate.large | .0f }} it "
         "rises to ${{ backward_pass.loss.large[1] | .2f }}$ and "
         "${{ backward_pass.loss.large[2] | .2f }}$.",
-        zh="在可操作的反向传播所用的网络上，学习率为 {{ backward_pass.rate.small }} 时，损失从 "
+        zh="在交互式反向传播所用的网络上，学习率为 {{ backward_pass.rate.small }} 时，损失从 "
         "${{ backward_pass.loss.small[0] | .4f }}$ 降到 "
         "${{ backward_pass.loss.small[1] | .4f }}$，再到 "
-        "${{ backward_pass.loss.small[2] | .4f }}$；学习率为 "
-        "{{ backward_pass.rate.large | .0f }} 时，损失升到 "
-        "${{ backward_pass.loss.large[1] | .2f }}$ 和 ${{ backward_pass.loss.large[2] | .2f }}$。",
+        "${{ backward_pass.loss.small[2] | .4f }}$；学习率为 {{ backward_pass.rate.large | .0f }} "
+        "时，损失升到 ${{ backward_pass.loss.large[1] | .2f }}$，再到 "
+        "${{ backward_pass.loss.large[2] | .2f }}$。",
         criterion="loss.small[0] > loss.small[1] > loss.small[2] and loss.large[0] == "
-        "loss.small[0] and min(loss.large[1], loss.large[2]) > loss.large[0]",
+        "loss.small[0] and loss.large[0] < loss.large[1] < loss.large[2]",
         covers=("loss.*",),
         exact="arithmetic",
     ),

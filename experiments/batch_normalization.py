@@ -44,14 +44,14 @@ WORKED = (
 CLAIMS = (
     Claim(
         id="batch-normalization-worked-sample",
-        en="In the worked sample the last row is the gradient: the difference quotient of $x_1$ is "
-        "${{ batch_normalization.sample.quotient | .6f }}$. With the statistics held constant the "
-        "gradient would be {{ batch_normalization.sample.too_large | .1f }} times as long, and the "
-        "signs of samples 2 and 4 would be wrong.",
-        zh="在手算的样本里，最后一行就是梯度：$x_1$ 的差商是 "
-        "${{ batch_normalization.sample.quotient | .6f }}$。若把统计量当作常数，"
-        "梯度的长度会是真实值的 {{ batch_normalization.sample.too_large | .1f }} 倍，样本 2 和 4 "
-        "的符号也会错。",
+        en="In the worked sample the last row of the table is the gradient: the difference "
+        "quotient of $x_1$ is ${{ batch_normalization.sample.quotient | .6f }}$. With the "
+        "statistics held constant the gradient would be "
+        "{{ batch_normalization.sample.too_large | .1f }} times as long, and the signs of samples "
+        "2 and 4 would be wrong.",
+        zh="在手算的样本里，表的最后一行就是梯度：$x_1$ 的差商是 "
+        "${{ batch_normalization.sample.quotient | .6f }}$。若把统计量当作常数，梯度的长度会是真实"
+        "值的 {{ batch_normalization.sample.too_large | .1f }} 倍，样本 2 和 4 的符号也会错。",
         criterion="abs(sample.quotient - sample.dx[0]) < 1e-8 and all(abs(sample.chain[k] - "
         "sample.dx[k]) < 1e-12 for k in (0, 1, 2, 3)) and max(sample.dx_sum, sample.dx_along) < "
         "1e-12 and sample.too_large > 3 and [sample.constant[k] * sample.dx[k] < 0 for k in (0, 1, "
@@ -114,21 +114,23 @@ CLAIMS = (
     ),
     Claim(
         id="batch-normalization-constant-statistics-cosine",
-        en="The gradient with constant statistics comes closer to the true one with every doubling "
-        "of the batch: the median cosine rises from "
+        en="The gradient with constant statistics comes closer to the true one with every "
+        "doubling of the batch: the median cosine rises from "
         "{{ batch_normalization.constant.cosine[0].median | .2f }} with 4 samples to "
         "{{ batch_normalization.constant.cosine[3].median | .2f }} with 32, the smallest of "
         "{{ batch_normalization.constant.batches }} from "
         "{{ batch_normalization.constant.cosine[0].least | .2f }} to "
         "{{ batch_normalization.constant.cosine[3].least | .2f }}. A gradient check with four "
-        "samples notices it {{ batch_normalization.constant.caught }} times.",
+        "samples notices it in {{ batch_normalization.constant.caught }} of "
+        "{{ batch_normalization.constant.batches }} batches.",
         zh="批量每加倍一次，把统计量当作常数的梯度就更接近真实的梯度：余弦的中位数从 4 个样本时的 "
         "{{ batch_normalization.constant.cosine[0].median | .2f }} 升到 32 个样本时的 "
         "{{ batch_normalization.constant.cosine[3].median | .2f }}，"
         "{{ batch_normalization.constant.batches }} 次中的最小值从 "
         "{{ batch_normalization.constant.cosine[0].least | .2f }} 升到 "
         "{{ batch_normalization.constant.cosine[3].least | .2f }}。用四个样本做梯度检验，"
-        "{{ batch_normalization.constant.caught }} 次都查出了错误。",
+        "{{ batch_normalization.constant.batches }} 个批量中有 "
+        "{{ batch_normalization.constant.caught }} 个查出了错误。",
         criterion="[c.median for c in constant.cosine] == sorted(c.median for c in "
         "constant.cosine) and constant.cosine[0].median < 0.8 and constant.cosine[3].median > 0.95 "
         "and constant.cosine[0].least < constant.cosine[3].least and constant.caught == "

@@ -78,9 +78,9 @@ CLAIMS = (
     Claim(
         id="chain-rule-reverse-gains-with-width",
         en="With one output and {{ chain_rule.order.layers }} Jacobians, the order from the right "
-        "costs {{ chain_rule.order.width.ratio[3] | .1f }} times as much at "
-        "$n = {{ chain_rule.order.width.n[3] }}$ and "
-        "{{ chain_rule.order.width.ratio[4] | .1f }} times at "
+        "costs {{ chain_rule.order.width.ratio[3] | .1f }} times as much as the one from the left "
+        "at $n = {{ chain_rule.order.width.n[3] }}$ and "
+        "{{ chain_rule.order.width.ratio[4] | .1f }} times as much at "
         "$n = {{ chain_rule.order.width.n[4] }}$: the ratio grows with the width. With more "
         "Jacobians it grows too, ever more slowly, and stays below $n$.",
         zh="只有一个输出、{{ chain_rule.order.layers }} 个雅可比矩阵时，从右往左的代价在 "
@@ -88,12 +88,11 @@ CLAIMS = (
         "{{ chain_rule.order.width.ratio[3] | .1f }} 倍，在 "
         "$n = {{ chain_rule.order.width.n[4] }}$ 时是 {{ chain_rule.order.width.ratio[4] | .1f }}"
         " 倍：倍数随宽度增长。雅可比矩阵增多时它也增长，但越来越慢，并且始终小于 $n$。",
-        criterion="order.width.ratio[4] > 1.9 * order.width.ratio[3]"
-        " and order.width.ratio == sorted(order.width.ratio)"
-        " and order.depth.ratio == sorted(order.depth.ratio)"
-        " and max(order.depth.ratio) < order.depth.n"
-        " and order.depth.ratio[5] - order.depth.ratio[3]"
-        " < order.depth.ratio[3] - order.depth.ratio[1]",
+        criterion="order.width.ratio[4] > 1.9 * order.width.ratio[3] and order.width.ratio == "
+        "sorted(order.width.ratio) and order.depth.ratio == sorted(order.depth.ratio) and "
+        "max(order.depth.ratio) < order.depth.n and all(order.depth.ratio[k + 2] - "
+        "order.depth.ratio[k + 1] < order.depth.ratio[k + 1] - order.depth.ratio[k] for k in (0, "
+        "1, 2, 3))",
         covers=("order.width.ratio*", "order.depth.ratio*"),
         exact="count",
         figure="chain_rule",
@@ -103,13 +102,13 @@ CLAIMS = (
         en="With {{ chain_rule.order.outputs.n }} inputs, the order from the left takes fewer "
         "multiplications below {{ chain_rule.order.outputs.m[6] }} outputs, as many at "
         "{{ chain_rule.order.outputs.m[6] }}, and more beyond. With one input and "
-        "{{ chain_rule.order.one_input.m }} outputs the two counts of the opposite case change "
-        "places: {{ chain_rule.order.one_input.left }} from the left, "
+        "{{ chain_rule.order.one_input.m }} outputs the counts of the opposite case, one output, "
+        "change places: {{ chain_rule.order.one_input.left }} from the left, "
         "{{ chain_rule.order.one_input.right }} from the right.",
         zh="有 {{ chain_rule.order.outputs.n }} 个输入时，输出少于 "
         "{{ chain_rule.order.outputs.m[6] }} 个则从左往右的乘法较少，等于 "
         "{{ chain_rule.order.outputs.m[6] }} 个则两边一样多，再多则从左往右的较多。只有一个输入、"
-        "{{ chain_rule.order.one_input.m }} 个输出时，反过来的情形的两个数对调：从左往右 "
+        "{{ chain_rule.order.one_input.m }} 个输出时，次数与只有一个输出时正好对调：从左往右 "
         "{{ chain_rule.order.one_input.left }} 次，从右往左 "
         "{{ chain_rule.order.one_input.right }} 次。",
         criterion="[r > 1 for r in order.outputs.ratio]"

@@ -70,11 +70,12 @@ CLAIMS = (
     ),
     Claim(
         id="cost-and-memory-ratio-tends-to-two",
-        en="With equal widths the counted ratio of the matrix products, backward to forward, is $2 "
-        "- \\frac{1}{L}$ whatever the width. The slopes add less the wider the layers are. In "
-        "784-128-10 the ratio is only {{ cost_and_memory.ratio.digits.products | .3f }}.",
-        zh="各层宽度相等时，数出的矩阵乘积之比（反向比前向）是 $2 - \\frac{1}{L}$，与宽度无关。"
-        "层越宽，斜率增加得越少。在 784-128-10 中，这个比值只有 "
+        en="With equal widths the counted ratio of the matrix products, backward to forward, is "
+        r"$2 - \frac{1}{L}$ whatever the width. What the slopes of the activations add to it "
+        "shrinks with the width. In 784-128-10 the ratio is only "
+        "{{ cost_and_memory.ratio.digits.products | .3f }}.",
+        zh=r"各层宽度相等时，数出的矩阵乘积之比（反向比前向）是 $2 - \frac{1}{L}$，与宽度无关。乘"
+        "激活函数的斜率也使它增大一点，层越宽，增大得越少。在 784-128-10 中，这个比值只有 "
         "{{ cost_and_memory.ratio.digits.products | .3f }}。",
         criterion="ratio.products == [2 - 1 / L for L in ratio.depths] and "
         "min(ratio.products_by_width) == max(ratio.products_by_width) and ratio.by_width == "
@@ -110,12 +111,13 @@ CLAIMS = (
     Claim(
         id="cost-and-memory-differences-quadratic",
         en="Central differences take two forward passes for each parameter, so the cost is "
-        "quadratic: per parameter their ratio to backpropagation stays about the same, and in the "
-        "widest network, with {{ cost_and_memory.differences.w16.parameters }} parameters, it is "
+        "quadratic: its ratio to the cost of backpropagation, divided by the number of "
+        "parameters, stays about the same. In the widest network, with "
+        "{{ cost_and_memory.differences.w16.parameters }} parameters, the ratio is "
         "{{ cost_and_memory.differences.w16.ratio | .0f }}. Both gradients agree within "
         "${{ cost_and_memory.differences.w16.within | sci0 }}$.",
-        zh="中心差分对每个参数要两次前向，所以计算量是平方级的：它与反向传播之比除以参数个数，"
-        "基本不变；最宽的网络有 {{ cost_and_memory.differences.w16.parameters }} 个参数，比值是 "
+        zh="中心差分对每个参数要两次前向，所以计算量是平方级的：它与反向传播之比再除以参数个数，基"
+        "本不变；最宽的网络有 {{ cost_and_memory.differences.w16.parameters }} 个参数，比值是 "
         "{{ cost_and_memory.differences.w16.ratio | .0f }}。两种梯度的差别不到 "
         "${{ cost_and_memory.differences.w16.within | sci0 }}$。",
         criterion="all(row.passes == 2 * row.parameters and row.central == row.passes * "

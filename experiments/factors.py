@@ -43,14 +43,14 @@ CLAIMS = (
     Claim(
         id="factors-what-mean-divides-by",
         en="For an output of shape $({{ factors.divisor.N }}, {{ factors.divisor.m }})$ the mean "
-        "is the sum over {{ factors.divisor.mse_loss | .0f }}, the number of elements, in "
-        "`MSELoss`, `L1Loss`, `BCEWithLogitsLoss` and `KLDivLoss`; it is the sum over "
+        "is the sum divided by {{ factors.divisor.mse_loss | .0f }}, the number of elements, in "
+        "`MSELoss`, `L1Loss`, `BCEWithLogitsLoss` and `KLDivLoss`; it is the sum divided by "
         "{{ factors.divisor.cross_entropy | .0f }}, the number of samples, in `CrossEntropyLoss`, "
-        '`NLLLoss` and `KLDivLoss` with "batchmean".',
+        "`NLLLoss` and `KLDivLoss` with `batchmean`.",
         zh="输出形状为 $({{ factors.divisor.N }}, {{ factors.divisor.m }})$ 时，`MSELoss`、"
         "`L1Loss`、`BCEWithLogitsLoss` 和 `KLDivLoss` 的 mean 是总和除以元素数 "
-        "{{ factors.divisor.mse_loss | .0f }}；`CrossEntropyLoss`、`NLLLoss` 以及用 batchmean 的 "
-        "`KLDivLoss` 则是除以样本数 {{ factors.divisor.cross_entropy | .0f }}。",
+        "{{ factors.divisor.mse_loss | .0f }}；`CrossEntropyLoss`、`NLLLoss` 以及用 `batchmean` "
+        "的 `KLDivLoss` 则是除以样本数 {{ factors.divisor.cross_entropy | .0f }}。",
         criterion="divisor.mse_loss == divisor.l1_loss == divisor.bce == divisor.kl_div"
         " == divisor.N * divisor.m and divisor.cross_entropy == divisor.nll_loss"
         " == divisor.kl_div_batchmean == divisor.N",

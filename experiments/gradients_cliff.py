@@ -15,6 +15,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.figure import Figure
+
+from experiments._claim import Claim
 
 STARTS = 20
 T = 50
@@ -30,6 +33,65 @@ RATES = {
     "lr_3em2": 3e-2,
     "lr_1em1": 1e-1,
 }
+
+WORKED = ("starts", "budget", "gradient_at_*")
+CLAIMS = (
+    Claim(
+        id="gradients-cliff-only-clipping-arrives",
+        en="From {{ gradients_cliff.starts }} starts on the cliff, with the best of seven rates "
+        "for "
+        "each rule, {{ gradients_cliff.clipped.sweep.best }} runs arrive with the norm clipped, "
+        "{{ gradients_cliff.adam.sweep.best }} with Adam, {{ gradients_cliff.adagrad.sweep.best }} "
+        "with Adagrad and {{ gradients_cliff.sgd.sweep.best }} with plain gradient descent. "
+        "Clipping has its own rates too: at $0.01$ only "
+        "{{ gradients_cliff.clipped.sweep.lr_1em2 }} arrive.",
+        zh="从悬崖上的 {{ gradients_cliff.starts }} 个起点出发，每种方法取七个学习率中最好的一个："
+        "按范数裁剪有 {{ gradients_cliff.clipped.sweep.best }} 个到达，Adam 有 "
+        "{{ gradients_cliff.adam.sweep.best }} 个，Adagrad 有 "
+        "{{ gradients_cliff.adagrad.sweep.best }} 个，普通梯度下降有 "
+        "{{ gradients_cliff.sgd.sweep.best }} 个。裁剪也有合适的学习率：$0.01$ 时只有 "
+        "{{ gradients_cliff.clipped.sweep.lr_1em2 }} 个到达。",
+        criterion="clipped.sweep.best == starts and clipped.sweep.lr_1em3 == starts and "
+        "max(adam.sweep.best, adagrad.sweep.best, sgd.sweep.best) < 0.25 * starts and "
+        "clipped.sweep.lr_1em2 < 0.5 * starts",
+        covers=("*.sweep.*", "*.reached", "*.overflowed", "*.steps_*"),
+        runs="starts",
+        spread=("clipped.steps_min", "clipped.steps_max"),
+        figure="gradients_cliff",
+    ),
+    Claim(
+        id="gradients-cliff-adam-remembers",
+        en="At the rate 1e-3 Adam moves by {{ gradients_cliff.adam.moved_median | .3f }} in "
+        "{{ gradients_cliff.budget }} steps and Adagrad by "
+        "{{ gradients_cliff.adagrad.moved_median | .3f }} (medians); clipped runs move by "
+        "{{ gradients_cliff.clipped.moved_median | .3f }} until they arrive.",
+        zh="学习率 1e-3、{{ gradients_cliff.budget }} 步之内，走过的距离（中位数）Adam 为 "
+        "{{ gradients_cliff.adam.moved_median | .3f }}，Adagrad 为 "
+        "{{ gradients_cliff.adagrad.moved_median | .3f }}；裁剪时到达之前走了 "
+        "{{ gradients_cliff.clipped.moved_median | .3f }}。",
+        criterion="2 * max(adam.moved_median, adagrad.moved_median) < clipped.moved_median and "
+        "clipped.steps_max < budget",
+        covers=("*.moved_median",),
+        runs="starts",
+        spread=("clipped.steps_min", "clipped.steps_max"),
+        figure="gradients_cliff",
+    ),
+    Claim(
+        id="gradients-plateau-nothing-moves",
+        en="On the plateau, at $w = 0.5$, {{ gradients_cliff.budget }} steps at 1e-3 move Adam by "
+        "${{ gradients_cliff.adam.plateau_moved | sci }}$ and Adagrad by "
+        "${{ gradients_cliff.adagrad.plateau_moved | sci }}$; gradient descent, clipped or not, "
+        "moves by less than $10^{-12}$.",
+        zh="在平台上，从 $w = 0.5$ 出发，以 1e-3 走 {{ gradients_cliff.budget }} 步，Adam 只移动 "
+        "${{ gradients_cliff.adam.plateau_moved | sci }}$，Adagrad 只移动 "
+        "${{ gradients_cliff.adagrad.plateau_moved | sci }}$；梯度下降无论裁剪与否，移动都不到 "
+        "$10^{-12}$。",
+        criterion="max(adam.plateau_moved, adagrad.plateau_moved) < 1e-3 and "
+        "max(sgd.plateau_moved, clipped.plateau_moved) < 1e-12",
+        covers=("*.plateau_moved",),
+        exact="deterministic",
+    ),
+)
 
 
 def gradient(w: float) -> float:
@@ -128,3 +190,24 @@ def run() -> dict[str, Any]:
         }
         result[rule]["sweep"] = reached | {"best": max(reached.values())}
     return result
+
+
+def draw(result: dict[str, Any], lang: str) -> Figure:
+    from experiments.style import SERIES, new_figure
+
+    clipped = {"en": "SGD, norm clipped to 1", "zh": "SGD，范数裁剪到 1"}[lang]
+    names = {"clipped": clipped, "adam": "Adam", "adagrad": "Adagrad", "sgd": "SGD"}
+    fig, ax = new_figure(6.4, 3.3)
+    for k, ((name, label), color) in enumerate(zip(names.items(), SERIES, strict=False)):
+        counts = [result[name]["sweep"][key] for key in RATES]
+        places = [i + 0.2 * (k - 1.5) for i in range(len(RATES))]
+        ax.bar(places, counts, width=0.2, color=color, label=label)
+        # A bar of no height would not be seen.
+        ax.plot(places, counts, "o", color=color, markersize=3)
+    ax.set_xticks(range(len(RATES)), [f"{rate:g}" for rate in RATES.values()])
+    ax.set_ylim(-0.6, STARTS + 0.6)
+    ax.set_yticks(range(0, STARTS + 1, 5))
+    ax.set_xlabel({"en": "learning rate", "zh": "学习率"}[lang])
+    ax.set_ylabel({"en": "starts that arrive", "zh": "到达的起点数"}[lang])
+    fig.legend(loc="outside upper center", ncols=4)
+    return fig

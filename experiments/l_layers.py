@@ -56,9 +56,9 @@ CLAIMS = (
         id="l-layers-recursion-any-depth",
         en="In {{ l_layers.check.networks }} random networks with up to "
         "{{ l_layers.check.deepest }} layers the gradients of the recursion agree with central "
-        "differences, PyTorch and `nn.MLP`: no relative error reaches "
+        "differences, PyTorch and `nn.MLP`: the relative errors stay below "
         "${{ l_layers.check.central.below | sci0 }}$, ${{ l_layers.check.torch.below | sci0 }}$ "
-        "and ${{ l_layers.check.package.below | sci0 }}$.",
+        "and ${{ l_layers.check.package.below | sci0 }}$, in this order.",
         zh="在 {{ l_layers.check.networks }} 个最多 {{ l_layers.check.deepest }} 层的随机网络里，"
         "递推得到的梯度与中心差分、PyTorch 和 `nn.MLP` 都一致：相对误差依次不到 "
         "${{ l_layers.check.central.below | sci0 }}$、${{ l_layers.check.torch.below | sci0 }}$ 和 "

@@ -42,10 +42,12 @@ CLAIMS = (
         id="model-slope-at-zero-depends-on-the-spelling",
         en="At $a = 0$ PyTorch reports ${{ model.kink.relu | .1f }}$ for `torch.relu(a)`, "
         "${{ model.kink.clamp | .1f }}$ for `a.clamp(min=0)` and ${{ model.kink.maximum | .1f }}$ "
-        "for `torch.maximum(a, zero)`.",
+        "for `torch.maximum(a, zero)`; for leaky ReLU it reports the slope of the left side, "
+        "${{ model.kink.leaky_relu | .2f }}$.",
         zh="在 $a = 0$ 处，PyTorch 对 `torch.relu(a)` 给出 ${{ model.kink.relu | .1f }}$，对 "
         "`a.clamp(min=0)` 给出 ${{ model.kink.clamp | .1f }}$，对 `torch.maximum(a, zero)` 给出 "
-        "${{ model.kink.maximum | .1f }}$。",
+        "${{ model.kink.maximum | .1f }}$；对 Leaky ReLU 给出左侧的斜率 "
+        "${{ model.kink.leaky_relu | .2f }}$。",
         criterion="kink.relu == 0 and kink.clamp == 1 and kink.maximum == 0.5 and kink.leaky_relu "
         "== 0.01",
         covers=("kink.*",),

@@ -92,17 +92,19 @@ CLAIMS = (
     Claim(
         id="one-layer-wrong-shape-trains-in-silence",
         en="With a transposed gradient the loop runs to its end, and the loss is higher than with "
-        "the right one in {{ one_layer.silent.higher }} of {{ one_layer.silent.seeds }} runs: the "
-        "median rises from ${{ one_layer.silent.start.median | .3f }}$ to "
+        "the right one in {{ one_layer.silent.higher }} of {{ one_layer.silent.seeds }} runs, in "
+        "{{ one_layer.silent.rose }} even higher than at its start: the median rises from "
+        "${{ one_layer.silent.start.median | .3f }}$ to "
         "${{ one_layer.silent.printed.median | .3f }}$, where the right gradient brings it to "
         "${{ one_layer.silent.right.median | .5f }}$.",
         zh="用转置的梯度，循环照样运行到结束；{{ one_layer.silent.seeds }} 次运行中有 "
-        "{{ one_layer.silent.higher }} 次，损失高于用正确的梯度：中位数从 "
-        "${{ one_layer.silent.start.median | .3f }}$ 升到 "
+        "{{ one_layer.silent.higher }} 次，损失高于用正确的梯度，其中 {{ one_layer.silent.rose }} "
+        "次甚至高于起点：中位数从 ${{ one_layer.silent.start.median | .3f }}$ 升到 "
         "${{ one_layer.silent.printed.median | .3f }}$，而正确的梯度使它降到 "
         "${{ one_layer.silent.right.median | .5f }}$。",
         criterion="silent.shape_output == '(50, 3)' and silent.higher == silent.seeds and "
-        "silent.printed.median > silent.start.median > silent.right.median",
+        "silent.rose > silent.seeds / 2 and silent.printed.median > silent.start.median > "
+        "silent.right.median",
         covers=("silent.*",),
         runs="silent.seeds",
         spread=("silent.printed.min", "silent.printed.max"),

@@ -34,13 +34,13 @@ CLAIMS = (
     Claim(
         "parity-four-routes",
         en="On the example the scalar graph and autograd agree with the derivatives by hand to "
-        "{{ parity.routes.distance.graph | sci0 }} and "
-        "{{ parity.routes.distance.autograd | sci0 }}, central differences to "
-        "{{ parity.routes.distance.differences | sci0 }}.",
+        "${{ parity.routes.distance.graph | sci0 }}$ and "
+        "${{ parity.routes.distance.autograd | sci0 }}$, central differences to "
+        "${{ parity.routes.distance.differences | sci0 }}$.",
         zh="在例子上，标量计算图和 autograd 与手工求得的导数相差不到 "
-        "{{ parity.routes.distance.graph | sci0 }} 和 "
-        "{{ parity.routes.distance.autograd | sci0 }}，中心差分相差不到 "
-        "{{ parity.routes.distance.differences | sci0 }}。",
+        "${{ parity.routes.distance.graph | sci0 }}$ 和 "
+        "${{ parity.routes.distance.autograd | sci0 }}$，中心差分相差不到 "
+        "${{ parity.routes.distance.differences | sci0 }}$。",
         criterion="routes.distance.graph <= 1e-13 and routes.distance.autograd <= 1e-13 "
         "and routes.distance.differences <= 1e-8",
         covers=("routes.*",),
@@ -49,13 +49,13 @@ CLAIMS = (
     Claim(
         "parity-random-networks",
         en="Over {{ parity.random.networks }} random networks of random size the worst distance "
-        "from the derivatives by hand stays below {{ parity.random.graph | sci0 }} for the "
-        "graph, {{ parity.random.autograd | sci0 }} for autograd and "
-        "{{ parity.random.differences | sci0 }} for central differences.",
-        zh="在 {{ parity.random.networks }} 个大小随机的网络上，与手工求得的导数的最大距离，计算"
-        "图小于 {{ parity.random.graph | sci0 }}，autograd 小于 "
-        "{{ parity.random.autograd | sci0 }}，中心差分小于 "
-        "{{ parity.random.differences | sci0 }}。",
+        "from the derivatives by hand stays below ${{ parity.random.graph | sci0 }}$ for the "
+        "graph, ${{ parity.random.autograd | sci0 }}$ for autograd and "
+        "${{ parity.random.differences | sci0 }}$ for central differences.",
+        zh="在 {{ parity.random.networks }} 个大小随机的网络上，与手工求得的导数的最大距离，计算图"
+        "小于 ${{ parity.random.graph | sci0 }}$，autograd 小于 "
+        "${{ parity.random.autograd | sci0 }}$，中心差分小于 "
+        "${{ parity.random.differences | sci0 }}$。",
         criterion="max(random.graph, random.autograd) <= 1e-12 and random.differences <= 1e-6",
         covers=("random.*",),
         runs="random.networks",
@@ -93,14 +93,14 @@ CLAIMS = (
     Claim(
         "parity-order-of-a-sum",
         en="In each of {{ parity.order.draws }} draws of {{ parity.order.count }} numbers the "
-        "float32 sums from the front and from the back differ, and the sum in pairs is the "
-        "most accurate: its error stays below {{ parity.order.pairs.max | sci }}, while that "
-        "of the other two reaches {{ parity.order.forward.max | sci }} and "
-        "{{ parity.order.backward.max | sci }}.",
-        zh="{{ parity.order.draws }} 次抽取，每次 {{ parity.order.count }} 个数，用 float32 从前"
-        "往后加与从后往前加，结果次次不同；两两相加次次最准确，误差不超过 "
-        "{{ parity.order.pairs.max | sci }}，另外两种可达 "
-        "{{ parity.order.forward.max | sci }} 和 {{ parity.order.backward.max | sci }}。",
+        "float32 sums from the front and from the back differ, and the sum in pairs is the most "
+        "accurate: its largest error is ${{ parity.order.pairs.max | sci }}$, while that of the "
+        "other two is ${{ parity.order.forward.max | sci }}$ and "
+        "${{ parity.order.backward.max | sci }}$.",
+        zh="{{ parity.order.draws }} 次抽取，每次 {{ parity.order.count }} 个数，用 float32 从前往"
+        "后加与从后往前加，结果次次不同；两两相加次次最准确，误差最大是 "
+        "${{ parity.order.pairs.max | sci }}$，另外两种最大是 "
+        "${{ parity.order.forward.max | sci }}$ 和 ${{ parity.order.backward.max | sci }}$。",
         criterion="order.different == order.draws and order.pairs_best == order.draws "
         "and order.pairs.median < 0.1 * min(order.forward.median, order.backward.median) "
         "and max(order.forward.max, order.backward.max) < 1e-4",

@@ -30,11 +30,11 @@ WORKED = ("seeds", "steps", "rate", "adam_rate", "marks*")
 CLAIMS = (
     Claim(
         "parity-drift-grows-slowly",
-        en="Two trainings that differ in rounding alone start apart by the precision and drift "
-        "by one or two powers of ten in {{ parity_drift.steps }} steps (medians of "
+        en="Two trainings that differ in rounding alone start about one rounding error apart and "
+        "drift by one or two powers of ten in {{ parity_drift.steps }} steps (medians of "
         "{{ parity_drift.seeds }} seeds).",
-        zh="两次训练只有舍入不同，开始时相差一个舍入误差的量级，{{ parity_drift.steps }} 步里漂"
-        "移一到两个数量级（{{ parity_drift.seeds }} 个种子的中位数）。",
+        zh="两次训练只有舍入不同，开始时大约相差一个舍入误差，{{ parity_drift.steps }} 步里漂移一"
+        "到两个数量级（{{ parity_drift.seeds }} 个种子的中位数）。",
         criterion="all(0.5 < end - start < 2.5 for start, end in ["
         "[log10.float64[0], log10.float64[8]], [log10.adam[0], log10.adam[8]], "
         "[log10.float32[0], log10.float32[8]], [log10.mixed[0], log10.mixed[8]]]) "

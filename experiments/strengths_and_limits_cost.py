@@ -59,9 +59,10 @@ CLAIMS = (
         en="Following every path takes more than four times the multiplications with each layer, "
         "{{ strengths_and_limits_cost.paths.naive[7] | , }} for "
         "{{ strengths_and_limits_cost.paths.depths[7] }} layers of width 4; backpropagation takes "
-        "{{ strengths_and_limits_cost.paths.backprop[7] }}, always the same number more. In "
-        "{{ strengths_and_limits_cost.paths.draws }} draws of the weights for each depth the two "
-        "results differ by at most ${{ strengths_and_limits_cost.paths.difference.max | sci }}$.",
+        "{{ strengths_and_limits_cost.paths.backprop[7] }}, and every layer adds the same number. "
+        "In {{ strengths_and_limits_cost.paths.draws }} draws of the weights for each depth the "
+        "largest difference of the two results is "
+        "${{ strengths_and_limits_cost.paths.difference.max | sci }}$.",
         zh="逐条路径求和，每多一层，乘法次数变为四倍以上，宽度为 4 的 "
         "{{ strengths_and_limits_cost.paths.depths[7] }} 层网络要 "
         "{{ strengths_and_limits_cost.paths.naive[7] | , }} 次；反向传播只要 "
@@ -87,8 +88,8 @@ CLAIMS = (
         zh="批量或深度加倍，保存的激活值也加倍。每四层设一个检查点，保存的激活值减半，从 "
         "{{ strengths_and_limits_cost.memory.stored | , }} 个变为 "
         "{{ strengths_and_limits_cost.memory.checkpoint_stored | , }} 个，乘加次数变为 "
-        "{{ strengths_and_limits_cost.memory.checkpoint_cost | .2f }} 倍；梯度中有 "
-        "{{ strengths_and_limits_cost.memory.checkpoint_differing }} 个元素不同。",
+        "{{ strengths_and_limits_cost.memory.checkpoint_cost | .2f }} 倍；梯度中数值改变的元素有 "
+        "{{ strengths_and_limits_cost.memory.checkpoint_differing }} 个。",
         criterion="memory.stored_double_batch == memory.stored_double_depth == 2 * memory.stored "
         "and memory.checkpoint_stored * 2 == memory.stored and 1 < memory.checkpoint_cost < 1.5 "
         "and memory.checkpoint_differing == 0",

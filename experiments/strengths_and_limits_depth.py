@@ -27,19 +27,17 @@ CLAIMS = (
     Claim(
         id="strengths-and-limits-gradients-vanish-or-explode",
         en="Through {{ strengths_and_limits_depth.depth }} sigmoid layers with Xavier weights the "
-        "norm of the signal shrinks by a factor of "
+        "norm of the signal is multiplied by "
         "${{ strengths_and_limits_depth.sigmoid_xavier.first.median | sci }}$ in the median, and "
         "in the mildest of {{ strengths_and_limits_depth.seeds }} runs by "
         "${{ strengths_and_limits_depth.sigmoid_xavier.first.max | sci }}$; with tanh and three "
-        "times Xavier weights it grows by "
+        "times Xavier weights it is multiplied by "
         "${{ strengths_and_limits_depth.tanh_large.first.median | sci }}$.",
-        zh="经过 {{ strengths_and_limits_depth.depth }} 个 Xavier 权重的 sigmoid "
-        "层，信号的范数缩小到原来的 "
-        "${{ strengths_and_limits_depth.sigmoid_xavier.first.median | sci }}$（中位数），"
-        "{{ strengths_and_limits_depth.seeds }} 次运行中缩得最少的一次也只剩 "
-        "${{ strengths_and_limits_depth.sigmoid_xavier.first.max | sci }}$；"
-        "用 tanh 和三倍 Xavier 权重，则增大到 "
-        "${{ strengths_and_limits_depth.tanh_large.first.median | sci }}$ 倍。",
+        zh="经过 {{ strengths_and_limits_depth.depth }} 个 Xavier 权重的 sigmoid 层，信号的范数变"
+        "为原来的 ${{ strengths_and_limits_depth.sigmoid_xavier.first.median | sci }}$ 倍（中位"
+        "数），{{ strengths_and_limits_depth.seeds }} 次运行中缩得最少的一次也只剩 "
+        "${{ strengths_and_limits_depth.sigmoid_xavier.first.max | sci }}$ 倍；用 tanh 和三倍 "
+        "Xavier 权重，则变为 ${{ strengths_and_limits_depth.tanh_large.first.median | sci }}$ 倍。",
         criterion="sigmoid_xavier.first.max < 1e-25 and tanh_large.first.min > 1e5",
         covers=("sigmoid_xavier.first.*", "tanh_large.first.*"),
         runs="seeds",

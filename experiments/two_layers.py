@@ -178,8 +178,8 @@ CLAIMS = (
         "${{ two_layers.training.printed.end | .3f }}$，最差的一次结束于 "
         "${{ two_layers.training.printed.end_max | .2f }}$，比起点的中位数 "
         "${{ two_layers.training.right.start | .3f }}$ 还高。",
-        criterion="training.right.end_max < 0.05 * training.right.start and training.printed.end > "
-        "0.1 * training.printed.start and training.printed.end_max > training.printed.start",
+        criterion="training.right.end_max < 0.05 * training.right.low[0] and training.printed.end "
+        "> 0.1 * training.printed.start and training.printed.end_max > training.printed.start",
         covers=("training.*",),
         runs="training.seeds",
         spread=("training.printed.end_min", "training.printed.end_max"),
@@ -188,17 +188,17 @@ CLAIMS = (
     Claim(
         id="two-layers-missing-weight-still-trains",
         en="Without $W_2$ the loss still falls in {{ two_layers.missing_w2.fell }} of "
-        "{{ two_layers.missing_w2.seeds }} runs, to ${{ two_layers.missing_w2.wrong.median | .3f "
-        "}}$ in the median where the right gradient ends at "
-        "${{ two_layers.missing_w2.right.median | .3f }}$, although the gradient of $W_1$ is off "
-        "by ${{ two_layers.missing_w2.error.median | .2f }}$ of its length in the first step, and "
-        "by ${{ two_layers.missing_w2.error.min | .2f }}$ at least.",
+        "{{ two_layers.missing_w2.seeds }} runs, to "
+        "${{ two_layers.missing_w2.wrong.median | .3f }}$ in the median where the right gradient "
+        "ends at ${{ two_layers.missing_w2.right.median | .3f }}$, although in the first step the "
+        "gradient of $W_1$ is off by ${{ two_layers.missing_w2.error.median | .2f }}$ of its "
+        "length in the median, and by ${{ two_layers.missing_w2.error.min | .2f }}$ at least.",
         zh="漏掉 $W_2$，{{ two_layers.missing_w2.seeds }} 次运行中仍有 "
         "{{ two_layers.missing_w2.fell }} 次损失下降，中位数降到 "
         "${{ two_layers.missing_w2.wrong.median | .3f }}$，正确的梯度则降到 "
-        "${{ two_layers.missing_w2.right.median | .3f }}$；可是第一步里 $W_1$ 的梯度，"
-        "误差的中位数达到其长度的 ${{ two_layers.missing_w2.error.median | .2f }}$，最小也有 "
-        "${{ two_layers.missing_w2.error.min | .2f }}$。",
+        "${{ two_layers.missing_w2.right.median | .3f }}$；可是第一步里 $W_1$ 的梯度，误差的中位数"
+        "是其长度的 ${{ two_layers.missing_w2.error.median | .2f }}$ 倍，最小也有 "
+        "${{ two_layers.missing_w2.error.min | .2f }}$ 倍。",
         criterion="missing_w2.fell == missing_w2.seeds and missing_w2.wrong.median < 0.5 * "
         "missing_w2.start.median and missing_w2.right.median <= missing_w2.wrong.median and "
         "missing_w2.error.min > 0.1",

@@ -19,6 +19,7 @@ LANGUAGES = ("en", "zh")
 # Settings in which every number of a widget is compared, in each language.
 SETTINGS = {
     "backward-pass": {"en": 200, "zh": 50},
+    "depth-explorer": {"en": 720, "zh": 720},
     "optimizer-lab": {"en": 200, "zh": 42},
     "step-size": {"en": 60, "zh": 60},
 }

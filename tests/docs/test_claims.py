@@ -120,6 +120,14 @@ def test_the_claim_speaks_of_its_own_result_in_both_languages(name):
 
 
 @pytest.mark.parametrize("name", CLAIMS)
+def test_a_power_of_ten_stands_in_math(name):
+    """`sci` writes LaTeX; outside of $…$ the ledger would print the backslash."""
+    _, claim = CLAIMS[name]
+    for text in (claim.en, claim.zh):
+        assert "sci" not in re.sub(r"\$[^$]*\$", "", text)
+
+
+@pytest.mark.parametrize("name", CLAIMS)
 def test_a_measured_claim_has_repeats_and_a_spread(name):
     experiment, claim = CLAIMS[name]
     if claim.exact:
