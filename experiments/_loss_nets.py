@@ -42,14 +42,17 @@ def fit(
     slope: Callable[[Array], Array],
     rates: Sequence[float],
     steps: int,
+    *,
+    decay: bool = False,
 ) -> Params:
-    """Descend with each rate from the same start; parameters (K, S, ...).
+    """Descend with each rate, constant or falling linearly to 0, from the same start; (K, S, ...).
 
     ``slope`` maps the raw outputs (K, S, N, C) to the gradient of the summed loss there.
     """
     params = [np.repeat(p[None], len(rates), axis=0) for p in params]
-    rate = np.reshape(rates, (-1, 1, 1, 1)) / x.shape[1]
-    for _ in range(steps):
+    first = np.reshape(rates, (-1, 1, 1, 1)) / x.shape[1]
+    for step in range(steps):
+        rate = first * (1.0 - step / steps) if decay else first
         w1, b1, w2, b2 = params
         h = np.tanh(x @ w1 + b1)
         delta = slope(h @ w2 + b2)

@@ -1,7 +1,7 @@
 """The runs of `bpref.regression`, many seeds at once, in float64.
 
-Seed s has the data, the initial weights and the batches that
-`python -m bpref.regression --seed s` uses. The runs are independent; they are stacked along a first
+Seed s has the data, the initial weights and the batches of `make_data`, `MLP` and `make_loaders`
+with that seed. The runs are independent; they are stacked along a first
 axis of length `seeds` only for speed: the sum of their losses has, for each run, the gradient of
 that run's loss, and SGD and Adam work element by element.
 """

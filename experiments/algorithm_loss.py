@@ -29,15 +29,16 @@ WORKED = ("seeds", "*_batch.steps", "stop.seeds")
 CLAIMS = (
     Claim(
         id="algorithm-loss-rises-in-many-steps",
-        en="With mini-batches of 32 rows, {{ algorithm_loss.mini_batch.share.mean | pct1 }} of the "
-        "steps raise the loss on all 100 points, from "
-        "{{ algorithm_loss.mini_batch.share.min | pct1 }} to "
+        en="In epochs 51 to 100, with mini-batches of 32 rows, "
+        "{{ algorithm_loss.mini_batch.share.mean | pct1 }} of the steps raise the loss on all 100 "
+        "points, from {{ algorithm_loss.mini_batch.share.min | pct1 }} to "
         "{{ algorithm_loss.mini_batch.share.max | pct1 }} over {{ algorithm_loss.seeds }} seeds; "
         "with all rows in every step none does.",
-        zh="小批量为 32 行时，有 {{ algorithm_loss.mini_batch.share.mean | pct1 }} "
-        "的步使全部 100 个点上的损失上升，{{ algorithm_loss.seeds }} 个随机种子从 "
-        "{{ algorithm_loss.mini_batch.share.min | pct1 }} 到 "
-        "{{ algorithm_loss.mini_batch.share.max | pct1 }} 不等；每步都用全部数据，则一步也没有。",
+        zh="第 51 至 100 轮，小批量为 32 行时，有 "
+        "{{ algorithm_loss.mini_batch.share.mean | pct1 }} 的步使全部 100 个点上的损失上升，"
+        "{{ algorithm_loss.seeds }} 个随机种子从 {{ algorithm_loss.mini_batch.share.min | pct1 }} "
+        "到 {{ algorithm_loss.mini_batch.share.max | pct1 }} 不等；每步都用全部数据，则一步也没"
+        "有。",
         criterion="mini_batch.share.min > 0.25 and full_batch.share.max == 0",
         covers=("mini_batch.share.*", "full_batch.share.*"),
         runs="seeds",
@@ -46,14 +47,15 @@ CLAIMS = (
     ),
     Claim(
         id="algorithm-loss-jumps-after-the-short-batch",
-        en="The last batch of an epoch has four rows. It is one step in four, and "
-        "{{ algorithm_loss.mini_batch.short.share.median | pct }} of the rises follow it in the "
-        "median; they are {{ algorithm_loss.mini_batch.short.height.median | .1f }} times as high "
-        "as the others, and the highest of a run is always one of them.",
-        zh="每轮的最后一个小批量只有四行。它占四步中的一步，而上升的步中有 "
-        "{{ algorithm_loss.mini_batch.short.share.median | pct }}（中位数）出现在它之后；"
-        "这些上升的幅度是其余的 {{ algorithm_loss.mini_batch.short.height.median | .1f }} 倍，"
-        "每次运行中最大的一次都在其中。",
+        en="The last batch of an epoch has four rows. Its step is one in four, but "
+        "{{ algorithm_loss.mini_batch.short.share.median | pct }} of the steps that raise the "
+        "loss are its own (median); these rises are "
+        "{{ algorithm_loss.mini_batch.short.height.median | .1f }} times as high as the others, "
+        "and the highest of a run is always one of them.",
+        zh="每轮的最后一个小批量只有四行。它的步占四分之一，而使损失上升的步中有 "
+        "{{ algorithm_loss.mini_batch.short.share.median | pct }}（中位数）是它的；这些上升的幅度"
+        "是其余的 {{ algorithm_loss.mini_batch.short.height.median | .1f }} 倍，每次运行中最大的一"
+        "次都在其中。",
         criterion="mini_batch.short.share.min > 0.3 and mini_batch.short.height.min > 2 and "
         "mini_batch.short.highest == seeds",
         covers=("mini_batch.short.*",),

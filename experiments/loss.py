@@ -1,399 +1,300 @@
-"""Losses: what each one asks for, and what its gradient does.
+"""The table of losses: the gradient that it prints for each task against PyTorch's autograd.
 
-Claims and how they are measured (float64, NumPy):
-* ``constant``: 99 zeros and one 100; the constant that minimises MSE, MAE, Huber.
-* ``outliers``: a line fitted to y = 2x + 1 + noise with 10 % corrupted labels by
-  MSE, MAE and Huber, and to clean data; distance to the true line, 20 seeds.
-* ``saturation``: gradient at the logit of MSE-after-sigmoid and of binary
-  cross-entropy, label 1; steps of gradient descent until the answer is right.
-* ``double_softmax``: softmax before a loss that takes logits: the wrong value, the
-  floor log(1 + (C-1)/e), and the loss after equal training, 10 seeds.
-* ``mse_or_ce``: one classifier trained with CE and with MSE, accuracy on fresh samples,
-  each loss at the best of four learning rates, 10 seeds.
-* ``identities``: NLL = cross-entropy; BCE = two-class cross-entropy; padding.
-* ``boxes`` (drawn): gradient descent on 1 - IoU and on 1 - GIoU from disjoint boxes.
+For each row 20 draws of raw outputs and labels, float64: the largest relative difference, in the
+Frobenius norm, between the formula of the table and what autograd finds at the raw outputs.
+* ``rows``: the table of the page.
+* ``identities``: losses that are one and the same: NLL of the log-softmax and cross-entropy, binary
+  cross-entropy and the cross-entropy of the logits (0, a), Gaussian NLL and MSE / (2v).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
 import numpy as np
+import torch
+from torch.nn import functional as TF
 
-from experiments._many_nets import spread
+import bpref.functional as F
+from experiments._claim import Claim
+from experiments._ranges import Bar, bound, draw_ranges
+from experiments.loss_ctc import collapse
 
-SEEDS = 20
+DRAWS, N, C = 20, 6, 5
 Array = np.ndarray
+Row = Callable[[np.random.Generator], tuple[Any, Any, Array]]
+
+WORKED = ("draws",)
+CLAIMS = (
+    Claim(
+        "loss-table-gradients",
+        "Every gradient in the table of losses is the one that PyTorch finds: over "
+        "{{ loss.draws }} draws the relative difference stays below "
+        "${{ loss.below | sci }}$ in each row.",
+        "损失函数表中的每个梯度都与 PyTorch 求出的一致：每行抽取 {{ loss.draws }} 次，相对误差都"
+        "小于 "
+        "${{ loss.below | sci }}$。",
+        "all(row.max < 1e-12 for row in rows.values()) and below <= 1e-12",
+        ("rows.*", "below"),
+        runs="draws",
+        spread=("worst.min", "worst.max"),
+        figure="loss-table",
+    ),
+    Claim(
+        "loss-identities",
+        "NLL after log-softmax is cross-entropy, binary cross-entropy is the cross-entropy of the "
+        "logits $(0, a)$, and the Gaussian NLL has the gradient of MSE divided by $2v$: over "
+        "{{ loss.draws }} draws no value or gradient differs by more than "
+        "${{ loss.same_below | sci }}$.",
+        "log-softmax 之后的 NLL 就是交叉熵，二元交叉熵就是 logits 为 $(0, a)$ 的交叉熵，高斯 NLL "
+        "的梯度是 MSE 的梯度除以 $2v$：抽取 {{ loss.draws }} 次，值与梯度的差都不超过 "
+        "${{ loss.same_below | sci }}$。",
+        "all(row.max < 1e-12 for row in identities.values()) and same_below <= 1e-12",
+        ("identities.*", "same_below"),
+        runs="draws",
+        spread=("identities.nll.min", "identities.nll.max"),
+        figure="loss-table",
+    ),
+)
 
 
-def sigmoid(z: Array) -> Array:
-    return np.exp(-np.logaddexp(0.0, -z))
+def raw(rng: np.random.Generator, *shape: int) -> Any:
+    return torch.tensor(2.0 * rng.normal(size=shape), requires_grad=True)
 
 
-def log_softmax(z: Array) -> Array:
-    shifted = z - z.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+def mse(rng: np.random.Generator) -> Any:
+    a, y = raw(rng, N), rng.normal(size=N)
+    return a, TF.mse_loss(a, torch.tensor(y)), 2.0 / N * (a.detach().numpy() - y)
 
 
-def cross_entropy(z: Array, target: Array) -> float:
-    return float(-log_softmax(z)[np.arange(len(target)), target].mean())
+def mae(rng: np.random.Generator) -> Any:
+    a, y = raw(rng, N), rng.normal(size=N)
+    return a, TF.l1_loss(a, torch.tensor(y)), np.sign(a.detach().numpy() - y) / N
 
 
-# -- regression with outliers
+def huber(rng: np.random.Generator) -> Any:
+    a, y, d = raw(rng, N), rng.normal(size=N), 1.5
+    r = a.detach().numpy() - y
+    return a, TF.huber_loss(a, torch.tensor(y), delta=d), np.clip(r, -d, d) / N
 
 
-def residual_gradient(r: Array, kind: str) -> Array:
-    """Return d loss / d prediction for the residuals r = prediction - label."""
-    return {"mse": r, "mae": np.sign(r), "huber": np.clip(r, -1.0, 1.0)}[kind]
-
-
-def fit_line(x: Array, y: Array, kind: str) -> Array:
-    """Fit slope and intercept: least squares for MSE, reweighted least squares else."""
-    design = np.stack([x, np.ones_like(x)], axis=1)
-    theta = np.linalg.lstsq(design, y, rcond=None)[0]
-    for _ in range(0 if kind == "mse" else 300):
-        r = np.abs(design @ theta - y)
-        floor = 1.0 if kind == "huber" else 1e-7
-        weight = 1.0 / np.maximum(r, floor)
-        normal = design.T @ (design * weight[:, None])
-        theta = np.linalg.solve(normal, design.T @ (weight * y))
-    return theta
-
-
-def outliers() -> dict:
-    errors: dict[str, dict[str, list[float]]] = {}
-    points = {}
-    for case in ("clean", "dirty"):
-        errors[case] = {"mse": [], "mae": [], "huber": []}
-        for seed in range(SEEDS):
-            rng = np.random.default_rng(seed)
-            x = rng.uniform(-3.0, 3.0, 100)
-            y = 2.0 * x + 1.0 + 0.5 * rng.normal(size=100)
-            if case == "dirty":
-                worst = np.argsort(x)[-10:]  # ten labels at the right end lose their sign
-                y[worst] = -y[worst] - 10.0
-            for kind, found in errors[case].items():
-                theta = fit_line(x, y, kind)
-                # root mean square distance of the lines for x uniform in [-3, 3]
-                found.append(float(np.sqrt(3.0 * (theta[0] - 2.0) ** 2 + (theta[1] - 1.0) ** 2)))
-                if seed == 0 and case == "dirty":
-                    points[kind] = theta.tolist()
-            if seed == 0 and case == "dirty":
-                points["x"], points["y"] = x.tolist(), y.tolist()
-    out: dict = {c: {k: spread(v) for k, v in e.items()} for c, e in errors.items()}
-    out["example"] = points
-    return out
-
-
-def constant() -> dict[str, float]:
-    y = np.array([0.0] * 99 + [100.0])
-    low, high = 0.0, 100.0
-    for _ in range(200):  # Huber with delta 1: the sum of clipped residuals crosses zero
-        middle = (low + high) / 2.0
-        if residual_gradient(middle - y, "huber").sum() > 0:
-            high = middle
-        else:
-            low = middle
-    return {"mse": float(y.mean()), "mae": float(np.median(y)), "huber": (low + high) / 2.0}
-
-
-# -- classes: saturation, logits
-
-
-def saturation() -> dict:
-    z = np.linspace(-12.0, 12.0, 49)
-    p = sigmoid(z)
-    table = {
-        "z": z.tolist(),
-        "mse": ((p - 1.0) * p * (1.0 - p) * 2.0).tolist(),
-        "bce": (p - 1.0).tolist(),
-    }
-    steps = {}
-    for start in (-2.0, -5.0, -10.0):
-        for kind in ("mse", "bce"):
-            logit, count = start, 0
-            while logit <= 0.0 and count < 1_000_000:
-                q = float(sigmoid(np.array(logit)))
-                grad = (q - 1.0) * (2.0 * q * (1.0 - q) if kind == "mse" else 1.0)
-                logit, count = logit - grad, count + 1
-            steps[f"{kind}_{int(-start)}"] = count
-    q = float(sigmoid(np.array(-10.0)))
-    return {
-        "curve": table,
-        "steps": steps,
-        "mse_at_minus_10": 2.0 * (q - 1.0) * q * (1.0 - q),
-        "bce_at_minus_10": q - 1.0,
-    }
-
-
-def double_softmax() -> dict:
-    """Train a linear softmax classifier on three Gaussian classes, right and wrong."""
-    final: dict[str, dict[str, list[float]]] = {
-        k: {"ce": [], "reported": [], "accuracy": []} for k in ("logits", "probabilities")
-    }
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        centres = rng.normal(size=(3, 4))
-        target = rng.integers(0, 3, 300)
-        x = centres[target] + 0.5 * rng.normal(size=(300, 4))
-        onehot = np.eye(3)[target]
-        for kind, found in final.items():
-            w, b = np.zeros((3, 4)), np.zeros(3)
-            for _ in range(300):
-                z = x @ w.T + b
-                p = np.exp(log_softmax(z))
-                if kind == "logits":
-                    delta = (p - onehot) / 300
-                else:
-                    outer = (np.exp(log_softmax(p)) - onehot) / 300
-                    delta = p * (outer - (outer * p).sum(axis=1, keepdims=True))
-                w -= 0.5 * delta.T @ x
-                b -= 0.5 * delta.sum(axis=0)
-            z = x @ w.T + b
-            found["ce"].append(cross_entropy(z, target))
-            shown = z if kind == "logits" else np.exp(log_softmax(z))
-            found["reported"].append(cross_entropy(shown, target))
-            found["accuracy"].append(float((z.argmax(axis=1) == target).mean()))
-    out: dict = {k: {m: spread(v) for m, v in f.items()} for k, f in final.items()}
-    out["floor_3"] = float(np.log1p(2.0 / np.e))
-    out["floor_10"] = float(np.log1p(9.0 / np.e))
-    out["floor_1000"] = float(np.log1p(999.0 / np.e))
-    return out
-
-
-def mse_or_ce() -> dict:
-    """Train one two-layer classifier with CE and with MSE on the softmax output.
-
-    Accuracy on 1000 fresh samples. Each loss gets the best of four learning rates, judged
-    by the mean of that accuracy over the seeds; none of the winners is at the edge.
-    """
-    rates, seeds, n = (0.025, 0.1, 0.4, 1.6), 10, 200
-    out: dict = {}
-    for scale, name in ((1.0, "normal"), (10.0, "wrong")):
-        accuracy = {kind: np.zeros((len(rates), seeds)) for kind in ("ce", "mse")}
-        for seed in range(seeds):
-            rng = np.random.default_rng(100 + seed)
-            centres = 1.5 * rng.normal(size=(5, 6))
-            label = rng.integers(0, 5, n)
-            x = centres[label] + rng.normal(size=(n, 6))
-            onehot = np.eye(5)[label]
-            first = rng.normal(size=(32, 6)) / np.sqrt(6.0)
-            second = scale * rng.normal(size=(5, 32)) / np.sqrt(32.0)
-            fresh = rng.integers(0, 5, 1000)
-            xt = centres[fresh] + rng.normal(size=(1000, 6))
-            for kind, table in accuracy.items():
-                for k, rate in enumerate(rates):
-                    w1, w2 = first.copy(), second.copy()
-                    for _ in range(200):
-                        h = np.tanh(x @ w1.T)
-                        p = np.exp(log_softmax(h @ w2.T))
-                        delta = (p - onehot) / n
-                        if kind == "mse":  # sum of squares over classes, mean over samples
-                            up = 2.0 * delta
-                            delta = p * (up - (up * p).sum(axis=1, keepdims=True))
-                        g2 = delta.T @ h
-                        w1 -= rate * ((delta @ w2) * (1.0 - h * h)).T @ x
-                        w2 -= rate * g2
-                    z = np.tanh(xt @ w1.T) @ w2.T
-                    table[k, seed] = (z.argmax(axis=1) == fresh).mean()
-        out[name] = {}
-        for kind, table in accuracy.items():
-            best = int(table.mean(axis=1).argmax())
-            out[name][kind] = spread(table[best]) | {"rate": rates[best]}
-    return out
-
-
-def identities() -> dict:
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(8, 5))
-    target = rng.integers(0, 5, 8)
-    nll = float(-np.log(np.exp(log_softmax(z)))[np.arange(8), target].mean())
-    s = rng.normal(size=64)
-    label = rng.integers(0, 2, 64)
-    bce = float((np.logaddexp(0.0, s) - label * s).mean())
-    two = cross_entropy(np.stack([np.zeros(64), s], axis=1), label)
-    # a batch of four sentences of length 12 with 12, 9, 6 and 3 real tokens
-    tokens = rng.normal(size=(4, 12, 10))
-    words = rng.integers(0, 10, (4, 12))
-    real = np.arange(12)[None, :] < np.array([12, 9, 6, 3])[:, None]
-    picked = -np.take_along_axis(log_softmax(tokens), words[..., None], axis=2)[..., 0]
-    per_sentence = (picked * real).sum(axis=1) / real.sum(axis=1)
-    return {
-        "nll_minus_ce": abs(nll - cross_entropy(z, target)),
-        "bce_minus_two_class_ce": abs(bce - two),
-        "real_tokens": int(real.sum()),
-        "all_tokens": int(real.size),
-        "mean_over_real": float(picked[real].mean()),
-        "divided_by_all": float((picked * real).sum() / real.size),
-        "mean_of_sentence_means": float(per_sentence.mean()),
-    }
-
-
-# -- boxes
-
-
-def overlap(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """Return intersection, union and hull areas of boxes (R, 4) = (x0, y0, x1, y1)."""
-    side = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    inter = np.maximum(side, 0.0).prod(axis=1)
-    area = (a[:, 2:] - a[:, :2]).prod(axis=1) + (b[:, 2:] - b[:, :2]).prod(axis=1)
-    hull = (np.maximum(a[:, 2:], b[:, 2:]) - np.minimum(a[:, :2], b[:, :2])).prod(axis=1)
-    return inter, area - inter, hull
-
-
-def box_loss(a: Array, b: Array, kind: str) -> Array:
-    inter, union, hull = overlap(a, b)
-    loss = 1.0 - inter / union
-    return loss if kind == "iou" else loss + (hull - union) / hull
-
-
-def box_gradient(a: Array, b: Array, kind: str) -> Array:
-    """Return d loss / d a of 1 - IoU or 1 - GIoU; box a is the prediction."""
-    inter, union, hull = overlap(a, b)
-    wh = a[:, 2:] - a[:, :2]
-    side = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    outer = np.maximum(a[:, 2:], b[:, 2:]) - np.minimum(a[:, :2], b[:, :2])
-    meet = (side > 0.0).all(axis=1, keepdims=True)
-    d_area = np.concatenate([-wh[:, ::-1], wh[:, ::-1]], axis=1)
-    d_inter = np.concatenate(
-        [-side[:, ::-1] * (a[:, :2] > b[:, :2]), side[:, ::-1] * (a[:, 2:] < b[:, 2:])], axis=1
+def quantile(rng: np.random.Generator) -> Any:
+    a, y, tau = raw(rng, N), rng.normal(size=N), 0.9
+    e = torch.tensor(y) - a
+    return (
+        a,
+        torch.maximum(tau * e, (tau - 1.0) * e).mean(),
+        ((y < a.detach().numpy()) - tau) / N,
     )
-    d_inter = np.where(meet, d_inter, 0.0)
-    d_union = d_area - d_inter
-    i, u, c = inter[:, None], union[:, None], hull[:, None]
-    grad = -(d_inter * u - i * d_union) / u**2
-    if kind == "iou":
-        return grad
-    d_hull = np.concatenate(
-        [-outer[:, ::-1] * (a[:, :2] < b[:, :2]), outer[:, ::-1] * (a[:, 2:] > b[:, 2:])], axis=1
-    )
-    return grad - (d_union * c - u * d_hull) / c**2
 
 
-def boxes() -> dict:
-    runs, steps = 200, 3000
-    rng = np.random.default_rng(0)
-    size = rng.uniform(0.5, 1.5, (2, runs, 2))
-    corner = np.zeros((runs, 2))
-    # the predicted box starts at a gap of 0.2 to 2 to the right of the true one
-    start = corner.copy()
-    start[:, 0] = size[0, :, 0] + rng.uniform(0.2, 2.0, runs)
-    start[:, 1] = rng.uniform(-0.5, 0.5, runs)
-    truth = np.concatenate([corner, corner + size[0]], axis=1)
-    begin = np.concatenate([start, start + size[1]], axis=1)
-    out: dict = {"runs": runs, "steps": steps}
-    for kind in ("iou", "giou"):
-        a = begin.copy()
-        curve = []
-        for step in range(steps + 1):
-            if step % 100 == 0:
-                inter, union, _ = overlap(a, truth)
-                curve.append(np.quantile(inter / union, [0.1, 0.5, 0.9]).tolist())
-            a = a - 0.01 * box_gradient(a, truth, kind)
-        inter, union, _ = overlap(a, truth)
-        iou = inter / union
-        out[kind] = {
-            "stuck": float((iou == 0.0).mean()),
-            "above_half": float((iou > 0.5).mean()),
-            "iou": spread(iou),
-            "curve": curve,
-        }
-    # the worked example of the page, and the formula against central differences
-    a, b = np.array([[2.0, 0.0, 3.0, 1.0]]), np.array([[0.0, 0.0, 1.0, 1.0]])
-    out["example_iou_gradient"] = np.abs(box_gradient(a, b, "iou")).max().item()
-    out["example_giou_loss"] = box_loss(a, b, "giou").item()
-    worst = 0.0
-    for kind in ("iou", "giou"):
-        for p in (begin, truth + rng.uniform(-0.2, 0.2, truth.shape)):
-            grad = box_gradient(p, truth, kind)
-            for k in range(4):
-                e = np.eye(4)[k] * 1e-6
-                numeric = (box_loss(p + e, truth, kind) - box_loss(p - e, truth, kind)) / 2e-6
-                worst = max(worst, float(np.abs(numeric - grad[:, k]).max()))
-    out["gradient_check_below_1e6"] = worst < 1e-6
+def binary(rng: np.random.Generator) -> Any:
+    a, y = raw(rng, N), rng.integers(0, 2, N).astype(float)
+    loss = TF.binary_cross_entropy_with_logits(a, torch.tensor(y))
+    return a, loss, (F.sigmoid(a.detach().numpy())[0] - y) / N
+
+
+def multilabel(rng: np.random.Generator) -> Any:
+    a, y = raw(rng, N, C), rng.integers(0, 2, (N, C)).astype(float)
+    loss = TF.binary_cross_entropy_with_logits(a, torch.tensor(y))
+    return a, loss, (F.sigmoid(a.detach().numpy())[0] - y) / (N * C)
+
+
+def softmax(a: Any) -> Array:
+    return F.softmax(a.detach().numpy(), dim=-1)[0]
+
+
+def classes(rng: np.random.Generator) -> Any:
+    a, y = raw(rng, N, C), rng.integers(0, C, N)
+    return a, TF.cross_entropy(a, torch.tensor(y)), (softmax(a) - np.eye(C)[y]) / N
+
+
+def smoothed(rng: np.random.Generator) -> Any:
+    a, y, e = raw(rng, N, C), rng.integers(0, C, N), 0.1
+    q = (1.0 - e) * np.eye(C)[y] + e / C
+    return a, TF.cross_entropy(a, torch.tensor(y), label_smoothing=e), (softmax(a) - q) / N
+
+
+def weighted(rng: np.random.Generator) -> Any:
+    a, y, w = raw(rng, N, C), rng.integers(0, C, N), rng.uniform(0.5, 3.0, C)
+    each = w[y] / w[y].sum()
+    loss = TF.cross_entropy(a, torch.tensor(y), weight=torch.tensor(w))
+    return a, loss, each[:, None] * (softmax(a) - np.eye(C)[y])
+
+
+def focal(rng: np.random.Generator) -> Any:
+    a, y, gamma = raw(rng, N), rng.integers(0, 2, N), 2.0
+    sign = 2.0 * y - 1.0
+    log_q = TF.logsigmoid(torch.tensor(sign) * a)
+    loss = -((1.0 - log_q.exp()) ** gamma * log_q).mean()
+    q = F.sigmoid(sign * a.detach().numpy())[0]
+    return a, loss, sign * (1.0 - q) ** gamma * (gamma * q * np.log(q) + q - 1.0) / N
+
+
+def tokens(rng: np.random.Generator) -> Any:
+    a, y = raw(rng, 2 * N, C), rng.integers(0, C, 2 * N)
+    real = rng.random(2 * N) < 0.6
+    real[0] = True
+    loss = TF.cross_entropy(a, torch.tensor(np.where(real, y, -100)))
+    return a, loss, real[:, None] * (softmax(a) - np.eye(C)[y]) / real.sum()
+
+
+def ctc(rng: np.random.Generator) -> Any:
+    """The probability of a symbol minus its share of the alignments, by listing all 81."""
+    frames, a, word = 4, raw(rng, 4, 1, 3), [1, 2]
+    p, shares = softmax(a)[:, 0], np.zeros((4, 3))
+    for path in product(range(3), repeat=frames):
+        if collapse(path) == word:
+            for t, s in enumerate(path):
+                shares[t, s] += np.prod([p[u, v] for u, v in enumerate(path)])
+    lengths = torch.tensor([frames]), torch.tensor([len(word)])
+    loss = TF.ctc_loss(a.log_softmax(-1), torch.tensor([word]), *lengths)
+    return a, loss, ((p - shares / shares[0].sum()) / len(word))[:, None]
+
+
+def boxes(rng: np.random.Generator) -> Any:
+    low = 2.0 * rng.normal(size=(2, N, 2))
+    corners = np.concatenate([low, low + rng.uniform(0.5, 2.0, (2, N, 2))], axis=-1)
+    a, b = torch.tensor(corners[0], requires_grad=True), torch.tensor(corners[1])
+    side = torch.minimum(a[:, 2:], b[:, 2:]) - torch.maximum(a[:, :2], b[:, :2])
+    inter = side.clamp(min=0).prod(1)
+    union = (a[:, 2:] - a[:, :2]).prod(1) + (b[:, 2:] - b[:, :2]).prod(1) - inter
+    hull = (torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])).prod(1)
+    eps = 1e-7
+    loss = (1.0 - inter / (union + eps) + (hull - union) / (hull + eps)).mean()
+    _, cache = F.generalized_box_iou_loss(*corners, reduction="mean", eps=eps)
+    return a, loss, F.generalized_box_iou_loss_backward(1.0, cache)[0]
+
+
+ROWS: dict[str, Row] = {
+    "mse": mse,
+    "mae": mae,
+    "huber": huber,
+    "quantile": quantile,
+    "binary": binary,
+    "classes": classes,
+    "smoothed": smoothed,
+    "weighted": weighted,
+    "focal": focal,
+    "multilabel": multilabel,
+    "tokens": tokens,
+    "ctc": ctc,
+    "boxes": boxes,
+}
+
+
+def relative(a: Array, b: Array) -> float:
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+def compare(row: Row) -> list[float]:
+    found = []
+    for seed in range(DRAWS):
+        a, loss, formula = row(np.random.default_rng(seed))
+        found.append(relative(formula, torch.autograd.grad(loss, a)[0].numpy()))
+    return found
+
+
+def identities() -> dict[str, list[float]]:
+    out: dict[str, list[float]] = {"nll": [], "two_classes": [], "gaussian": []}
+    for seed in range(DRAWS):
+        rng = np.random.default_rng(100 + seed)
+        a, y = rng.normal(size=(N, C)), rng.integers(0, C, N)
+        ce, ce_cache = F.cross_entropy(a, y)
+        log_p, softmax_cache = F.log_softmax(a, dim=1)
+        nll, nll_cache = F.nll_loss(log_p, y)
+        slope = F.log_softmax_backward(F.nll_loss_backward(1.0, nll_cache), softmax_cache)
+        out["nll"].append(
+            max(abs(float(nll - ce)), relative(slope, F.cross_entropy_backward(1.0, ce_cache)))
+        )
+        z, label = rng.normal(size=N), rng.integers(0, 2, N)
+        bce, bce_cache = F.binary_cross_entropy_with_logits(z, label.astype(float))
+        two, two_cache = F.cross_entropy(np.stack([np.zeros(N), z], axis=1), label)
+        slope = F.cross_entropy_backward(1.0, two_cache)[:, 1]
+        bce_slope = F.binary_cross_entropy_with_logits_backward(1.0, bce_cache)
+        out["two_classes"].append(max(abs(float(bce - two)), relative(slope, bce_slope)))
+        yhat, v = raw(rng, N), float(rng.uniform(0.5, 3.0))
+        label = rng.normal(size=N)
+        variance = torch.full((N,), v, dtype=torch.float64)
+        value = TF.gaussian_nll_loss(yhat, torch.tensor(label), variance, full=True)
+        _, cache = F.mse_loss(yhat.detach().numpy(), label)
+        slope = F.mse_loss_backward(1.0, cache) / (2.0 * v)
+        out["gaussian"].append(relative(slope, torch.autograd.grad(value, yhat)[0].numpy()))
     return out
 
 
-def run() -> dict:
+def ends(found: list[float]) -> dict[str, float]:
+    return {"min": min(found), "median": float(np.median(found)), "max": max(found)}
+
+
+def run() -> dict[str, Any]:
+    rows = {name: compare(row) for name, row in ROWS.items()}
+    same = identities()
     return {
-        "seeds": SEEDS,
-        "constant": constant(),
-        "outliers": outliers(),
-        "saturation": saturation(),
-        "double_softmax": double_softmax(),
-        "mse_or_ce": mse_or_ce(),
-        "identities": identities(),
-        "boxes": boxes(),
+        "draws": DRAWS,
+        "rows": {name: ends(found) for name, found in rows.items()},
+        "worst": ends([max(found) for found in rows.values()]),
+        "below": max(1e-14, bound(max(max(found) for found in rows.values()))),
+        "identities": {name: ends(found) for name, found in same.items()},
+        "same_below": max(1e-14, bound(max(max(found) for found in same.values()))),
     }
 
 
-def draw(result: dict, lang: str) -> dict:
-    from experiments.style import INK, MUTED, SERIES, new_figure
+def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
+    from experiments import style
 
-    t = {
+    names = {
         "en": {
-            "z": "logit a (the label is 1)",
-            "grad": "size of the gradient at the logit",
-            "mse": "MSE after the sigmoid",
-            "bce": "binary cross-entropy",
-            "x": "x",
-            "y": "y",
-            "data": "data, 10 labels corrupted",
-            "true": "true line",
-            "step": "gradient step",
-            "iou": "IoU with the true box",
-            "liou": "loss 1 − IoU",
-            "lgiou": "loss 1 − GIoU",
+            "mse": "real number: MSE",
+            "mae": "MAE",
+            "huber": "Huber",
+            "quantile": "quantile",
+            "binary": "yes or no: BCE",
+            "classes": "one of C: cross-entropy",
+            "smoothed": "label smoothing",
+            "weighted": "class weights",
+            "focal": "focal loss",
+            "multilabel": "any of C: BCE per label",
+            "tokens": "next token, masked",
+            "ctc": "labels without times: CTC",
+            "boxes": "boxes: 1 − GIoU",
+            "nll": "NLL = cross-entropy",
+            "two_classes": "BCE = two-class CE",
+            "gaussian": "Gaussian NLL = MSE / 2v",
+            "x": "relative difference of the gradients",
+            "row": "formula against PyTorch",
+            "same": "two names, one loss",
         },
         "zh": {
-            "z": "logit a（标签为 1）",
-            "grad": "logit 处的梯度大小",
-            "mse": "sigmoid 之后用 MSE",
-            "bce": "二元交叉熵",
-            "x": "x",
-            "y": "y",
-            "data": "数据，其中 10 个标签被破坏",
-            "true": "真实直线",
-            "step": "梯度下降步数",
-            "iou": "与真实框的 IoU",
-            "liou": "损失 1 − IoU",
-            "lgiou": "损失 1 − GIoU",
+            "mse": "实数：MSE",
+            "mae": "MAE",
+            "huber": "Huber",
+            "quantile": "分位数",
+            "binary": "是或否：BCE",
+            "classes": "C 类选一：交叉熵",
+            "smoothed": "标签平滑",
+            "weighted": "类别权重",
+            "focal": "focal loss",
+            "multilabel": "任选若干：逐标签 BCE",
+            "tokens": "下一个词元，带掩码",
+            "ctc": "没有时刻的标签：CTC",
+            "boxes": "边界框：1 − GIoU",
+            "nll": "NLL = 交叉熵",
+            "two_classes": "BCE = 两类交叉熵",
+            "gaussian": "高斯 NLL = MSE / 2v",
+            "x": "梯度的相对误差",
+            "row": "公式与 PyTorch 对照",
+            "same": "两个名称，同一个损失",
         },
     }[lang]
-    figures = {}
-
-    fig, ax = new_figure()
-    curve = result["saturation"]["curve"]
-    for kind, color in (("mse", SERIES[1]), ("bce", SERIES[0])):
-        ax.semilogy(curve["z"], np.abs(curve[kind]), color=color, label=t[kind])
-    ax.set_xlabel(t["z"])
-    ax.set_ylabel(t["grad"])
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
-    figures["loss-saturation"] = fig
-
-    fig, ax = new_figure()
-    example = result["outliers"]["example"]
-    ax.plot(example["x"], example["y"], "o", color=MUTED, markersize=3, label=t["data"])
-    line = np.array([-3.0, 3.0])
-    ax.plot(line, 2.0 * line + 1.0, color=INK, linestyle=":", label=t["true"])
-    names = {"mse": "MSE", "mae": "MAE", "huber": "Huber"}
-    for k, (kind, name) in enumerate(names.items()):
-        slope, shift = example[kind]
-        style = ("-", "-", "--")[k]
-        ax.plot(line, slope * line + shift, style, color=SERIES[k], label=name)
-    ax.set_xlabel(t["x"])
-    ax.set_ylabel(t["y"])
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figures["loss-outliers"] = fig
-
-    fig, ax = new_figure()
-    boxes_ = result["boxes"]
-    steps = np.arange(0, boxes_["steps"] + 1, 100)
-    for kind, color in (("iou", SERIES[1]), ("giou", SERIES[0])):
-        low, middle, high = np.array(boxes_[kind]["curve"]).T
-        ax.fill_between(steps, low, high, color=color, alpha=0.2, linewidth=0)
-        ax.plot(steps, middle, color=color, label=t["l" + kind])
-    ax.set_xlabel(t["step"])
-    ax.set_ylabel(t["iou"])
-    ax.set_ylim(-0.03, 1.03)
-    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2)
-    figures["loss-boxes"] = fig
-    return figures
+    bars = [
+        Bar(names[name], row, color, names[label])
+        for group, color, label in (
+            ("rows", style.FORWARD, "row"),
+            ("identities", style.BACKWARD, "same"),
+        )
+        for name, row in result[group].items()
+    ]
+    return {"loss-table": draw_ranges(bars, names["x"], height=0.28)}

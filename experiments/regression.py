@@ -1,8 +1,8 @@
 """The article's regression task (section 5.2): which loss is a good result?
 
-30 seeds; each has its own data (100 training, 100 test samples), initial weights and batches, the
-same ones as `python -m bpref.regression --seed s`. 100 epochs, batch 32, float64. "population" is
-the expected squared error on a new sample, by quadrature. Also measured: how far a perfect
+30 seeds; each has its own data (100 training, 100 test samples), initial weights and batches, those
+of `make_data`, `MLP` and `make_loaders` with that seed. 100 epochs, batch 32, float64. "population"
+is the expected squared error on a new sample, by quadrature. Also measured: how far a perfect
 predictor scatters on 100 test samples, the error of averaging batch means, and the gap between the
 loss that an epoch reports and the loss of the model that it ends with.
 """

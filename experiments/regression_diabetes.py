@@ -1,7 +1,7 @@
-"""The command on the diabetes file: is the network better than a linear model on real data?
+"""The network on the diabetes file: is the network better than a linear model on real data?
 
-20 random splits into 354 training and 88 test rows, the same as `python -m bpref.regression --data
-diabetes.csv --target target --seed s` for s = 0 … 19; 100 epochs of SGD 0.01, batch 32, float64.
+20 random splits into 354 training and 88 test rows, those of `bpref.regression.split` with the
+seeds 0 … 19; 100 epochs of SGD 0.01, batch 32, float64.
 Losses are in the square of the target's unit.
 """
 

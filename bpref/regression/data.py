@@ -13,6 +13,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import DataLoader, Dataset
 
+from bpref.regression.errors import DataError
+
 Array: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]  # one sample, or one batch: (x, y)
 
@@ -24,10 +26,6 @@ NOISE_STD = 1.0
 
 MIN_ROWS = 5  # the smallest table that an 80 % / 20 % split leaves with a test row
 LARGEST = 1e100  # a column with larger values would overflow when it is squared
-
-
-class DataError(ValueError):
-    """A data file cannot be used. The message is one line: file, line, column, reason."""
 
 
 # --8<-- [start:make_data]

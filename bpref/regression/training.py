@@ -1,43 +1,56 @@
-"""The loop: train an epoch, evaluate, repeat."""
+"""The loop: train an epoch, evaluate, repeat.
+
+It calls nothing but ``model(x)``, ``criterion(output, y)``, ``loss.backward()``, ``loss.item()``
+and the two methods of an optimizer. So the same lines train a PyTorch model by autograd, the same
+model with its backward pass written by hand (`by_hand`), and `bpref` in NumPy (`numpy_training`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import math
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
-import torch
-from torch import nn
-from torch.optim import Optimizer
-from torch.utils.data import DataLoader
-from tqdm import tqdm
-
-from bpref.regression.data import Pair
-
-Criterion = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+from bpref.regression.batches import Batch, Batches, parts, total_weight
+from bpref.regression.callbacks import Callback, TrainingState, overriding
+from bpref.regression.divergence import diverged
+from bpref.regression.history import History
+from bpref.regression.steps import Steps, rate_of, set_rate
 
 
 # --8<-- [start:train_epoch]
 def train_epoch(
-    model: nn.Module,
-    loader: DataLoader[Pair],
-    criterion: Criterion,
-    optimizer: Optimizer,
-    device: torch.device | str,
+    model: Any,
+    batches: Iterable[Batch],
+    criterion: Any,
+    optimizer: Any,
+    device: Any = None,
+    *,
+    accumulate: int = 1,
+    steps: Steps | None = None,
 ) -> float:
-    """Go once through the loader with one optimizer step per batch.
+    """Go once through the batches with one optimizer step for each.
 
     Parameters
     ----------
     model : nn.Module
         Already on `device`; its parameters are changed in place.
-    loader : DataLoader
-        Gives batches (x, y) of shapes (n, d) and (n, m).
+    batches : Batches or DataLoader
+        Gives (x, y) of shapes (n, d) and (n, m), or (x, y, weight) with weights of shape (n,).
     criterion : callable
-        Maps (prediction, label) to the *mean* loss of the batch, a scalar tensor.
+        Maps (prediction, y) to the *mean* loss of the batch, a scalar tensor. It is called with
+        the weights, too, where there are some; `Criterion` takes them.
     optimizer : Optimizer
         Holds the parameters of `model`.
-    device : torch.device or str
-        Where the batches are moved to.
+    device : torch.device or str, optional
+        Where the batches of a DataLoader are moved to; `Batches` are where they are.
+    accumulate : int, default 1
+        A batch goes through the model in so many parts, to save memory. The gradients add up to
+        that of the whole batch; needs a `Criterion`.
+    steps : Steps, optional
+        Learning rates, dropout masks, clipping and callbacks of a whole run.
 
     Returns
     -------
@@ -48,35 +61,42 @@ def train_epoch(
     Raises
     ------
     ValueError
-        If the loader gives no sample.
+        If there is no batch.
+    DivergenceError
+        If a loss is not finite.
 
     Examples
     --------
+    >>> import torch
     >>> from bpref.regression import MLP, RegressionDataset, make_data, make_loaders
     >>> X, y, X_test, y_test = make_data()
     >>> loader, _ = make_loaders(RegressionDataset(X, y), RegressionDataset(X_test, y_test))
-    >>> model = MLP(seed=0)
+    >>> model, criterion = MLP(seed=0), torch.nn.MSELoss()
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    >>> losses = [train_epoch(model, loader, nn.MSELoss(), optimizer, "cpu") for _ in range(20)]
+    >>> losses = [train_epoch(model, loader, criterion, optimizer, "cpu") for _ in range(20)]
     >>> losses[-1] < losses[0]
     True
     """
+    steps = Steps() if steps is None else steps
     # --8<-- [start:train_epoch_body]
     model.train()
-    total_loss, n_samples = 0.0, 0
-    for x, y in loader:
-        x, y = x.to(device), y.to(device)
+    for batch in on_device(batches, device):
+        steps.begin(batches, optimizer)  # learning rate, dropout masks
         optimizer.zero_grad()
-        output = model(x)
-        loss = criterion(output, y)
-        loss.backward()
+        batch_loss = 0.0
+        for x, y, *weight in parts(batch, accumulate):
+            output = model(x)
+            loss = criterion(output, y, *weight)
+            loss.backward()
+            batch_loss += loss.item()
+        batch_loss = steps.update(model, x, batch_loss)  # clipping
         optimizer.step()
-        total_loss += loss.item() * len(x)
-        n_samples += len(x)
-    if n_samples == 0:
-        raise ValueError("the loader gives no sample")
-    return total_loss / n_samples
+        if steps.end(batch_loss, total_weight(batch)):  # callbacks
+            break
     # --8<-- [end:train_epoch_body]
+    if not steps.batch:
+        raise ValueError("the loader gives no sample")
+    return steps.loss_sum / steps.weight_sum if steps.stopped else steps.finish_epoch()
 
 
 # --8<-- [end:train_epoch]
@@ -84,10 +104,10 @@ def train_epoch(
 
 # --8<-- [start:evaluate]
 def evaluate(
-    model: nn.Module,
-    loader: DataLoader[Pair],
-    criterion: Criterion,
-    device: torch.device | str,
+    model: Any,
+    batches: Iterable[Batch],
+    criterion: Any,
+    device: Any = None,
 ) -> float:
     """Measure the mean loss of the model as it is, without changing it.
 
@@ -95,12 +115,8 @@ def evaluate(
     ----------
     model : nn.Module
         Already on `device`. It is left in evaluation mode.
-    loader : DataLoader
-        Gives batches (x, y) of shapes (n, d) and (n, m).
-    criterion : callable
-        Maps (prediction, label) to the *mean* loss of the batch, a scalar tensor.
-    device : torch.device or str
-        Where the batches are moved to.
+    batches, criterion, device
+        As in `train_epoch`.
 
     Returns
     -------
@@ -110,10 +126,12 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the loader gives no sample.
+        If there is no batch.
 
     Examples
     --------
+    >>> from torch import nn
+    >>> from torch.utils.data import DataLoader
     >>> from bpref.regression import RegressionDataset
     >>> loader = DataLoader(RegressionDataset([[0.0], [0.0], [0.0]], [[1.0], [1.0], [4.0]]),
     ...                     batch_size=2)
@@ -122,69 +140,51 @@ def evaluate(
     """
     # --8<-- [start:evaluate_body]
     model.eval()
-    total_loss, n_samples = 0.0, 0
-    with torch.no_grad():
-        for x, y in loader:
-            x, y = x.to(device), y.to(device)
-            loss = criterion(model(x), y)
-            total_loss += loss.item() * len(x)
-            n_samples += len(x)
-    if n_samples == 0:
-        raise ValueError("the loader gives no sample")
-    return total_loss / n_samples
+    loss_sum, weight_sum = 0.0, 0.0
+    with no_graph():
+        for batch in on_device(batches, device):
+            x, y, *weight = batch
+            loss = criterion(model(x), y, *weight)
+            loss_sum += loss.item() * total_weight(batch)
+            weight_sum += total_weight(batch)
     # --8<-- [end:evaluate_body]
+    if not weight_sum:
+        raise ValueError("the loader gives no sample")
+    return loss_sum / weight_sum
 
 
 # --8<-- [end:evaluate]
 
 
-# --8<-- [start:History]
-@dataclass
-class History:
-    """What `fit` measured; each list has one value per epoch.
-
-    Attributes
-    ----------
-    epoch_loss : list of float
-        What `train_epoch` returned: the mean over batches while the weights moved.
-    train_loss : list of float
-        Loss of the model after the epoch, on the whole training set.
-    test_loss : list of float
-        Loss of the model after the epoch, on the test set.
-    """
-
-    epoch_loss: list[float] = field(default_factory=list)
-    train_loss: list[float] = field(default_factory=list)
-    test_loss: list[float] = field(default_factory=list)
-
-
-# --8<-- [end:History]
-
-
 # --8<-- [start:fit]
 def fit(
-    model: nn.Module,
-    train_loader: DataLoader[Pair],
-    test_loader: DataLoader[Pair],
-    criterion: Criterion,
-    optimizer: Optimizer,
+    model: Any,
+    train_batches: Any,
+    val_batches: Any,
+    criterion: Any,
+    optimizer: Any,
     epochs: int,
-    device: torch.device | str,
+    device: Any = None,
     *,
-    progress: bool = False,
+    callbacks: Iterable[Callback] = (),
+    measure_train: bool = True,
+    accumulate: int = 1,
+    steps: Steps | None = None,
 ) -> History:
-    """Train for a number of epochs and measure both losses after each of them.
-
-    Nothing is selected by the test loss; it is only recorded.
+    """Train for a number of epochs and measure the losses after each of them.
 
     Parameters
     ----------
-    model, train_loader, test_loader, criterion, optimizer, device
-        As in `train_epoch` and `evaluate`.
+    model, train_batches, criterion, optimizer, device, accumulate, steps
+        As in `train_epoch`. The state of `steps` may lie within a run, which then goes on.
+    val_batches : Batches or DataLoader, optional
+        What the model is evaluated on. Nothing is selected here; a callback may do so.
     epochs : int
-        Number of passes through the training set, at least 1.
-    progress : bool
-        Show a progress bar on stderr when that is a terminal.
+        Passes through the training set in all, at least 1.
+    callbacks : iterable of Callback
+        Called in this order.
+    measure_train : bool, default True
+        Whether the training set is evaluated after each epoch, too.
 
     Returns
     -------
@@ -193,36 +193,99 @@ def fit(
     Raises
     ------
     ValueError
-        If `epochs` is below 1 or a loader gives no sample.
+        If `epochs` is below 1 or there is no batch.
+    DivergenceError
+        If a loss is not finite.
 
     Examples
     --------
+    >>> import torch
     >>> from bpref.regression import MLP, RegressionDataset, make_data, make_loaders
     >>> X_train, y_train, X_test, y_test = make_data()
     >>> loaders = make_loaders(RegressionDataset(X_train, y_train),
     ...                        RegressionDataset(X_test, y_test))
     >>> model = MLP(seed=0)
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    >>> history = fit(model, *loaders, nn.MSELoss(), optimizer, 3, "cpu")
-    >>> len(history.train_loss), len(history.test_loss)
+    >>> history = fit(model, *loaders, torch.nn.MSELoss(), optimizer, 3, "cpu")
+    >>> len(history.train_loss), len(history.val_loss)
     (3, 3)
     """
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}")
+    callbacks = list(callbacks)
+    steps = Steps(callbacks=callbacks) if steps is None else steps
+    state = steps.state
+    state.epochs, state.steps_per_epoch = epochs, len(train_batches)
+    state.validates = val_batches is not None
+    state.model = getattr(model, "model", model)
+    state.optimizer = getattr(optimizer, "inner", optimizer)
+    if steps.rate is not None and state.step:  # a run that goes on
+        set_rate(optimizer, steps.rate(state.step - 1))
+    state.lr = rate_of(optimizer)
+    call(callbacks, "on_fit_start", state)
     # --8<-- [start:fit_body]
-    # The training set once more, in order: reading it must not use up the shuffling.
-    whole_train_set = DataLoader(
-        train_loader.dataset, batch_size=train_loader.batch_size, generator=torch.Generator()
-    )
-    history = History()
-    bar = tqdm(range(epochs), unit="epoch", disable=None if progress else True)
-    for _ in bar:
-        history.epoch_loss.append(train_epoch(model, train_loader, criterion, optimizer, device))
-        history.train_loss.append(evaluate(model, whole_train_set, criterion, device))
-        history.test_loss.append(evaluate(model, test_loader, criterion, device))
-        bar.set_postfix(train=f"{history.train_loss[-1]:.4f}", test=f"{history.test_loss[-1]:.4f}")
-    return history
+    history = state.history
+    whole_train_set = in_order(train_batches) if measure_train else None
+    while state.epoch < epochs and not state.stop_reason:
+        set_epoch(train_batches, state.epoch, steps.batch)
+        epoch_loss = train_epoch(
+            model, train_batches, criterion, optimizer, device, accumulate=accumulate, steps=steps
+        )
+        if steps.stopped:  # within the epoch
+            state.stop_reason = state.stop_reason or "callback"
+            break
+        history.epoch_loss.append(epoch_loss)
+        if whole_train_set is not None:
+            history.train_loss.append(evaluate(model, whole_train_set, criterion, device))
+        if val_batches is not None:
+            val_loss = steps.over_processes(evaluate(model, val_batches, criterion, device))
+            if not math.isfinite(val_loss):
+                x, *_ = next(iter(on_device(val_batches, device)))
+                raise diverged(model, x, state, "validation loss", val_loss)
+            history.val_loss.append(val_loss)
+        history.lr.append(rate_of(optimizer))
+        state.finish_epoch()
+        if call(callbacks, "on_epoch_end", state):
+            state.stop_reason = state.stop_reason or "callback"
     # --8<-- [end:fit_body]
+    state.stop_reason = state.stop_reason or "finished"
+    call(callbacks, "on_fit_end", state)
+    return history
 
 
 # --8<-- [end:fit]
+
+
+def call(callbacks: Iterable[Callback], name: str, state: TrainingState) -> bool:
+    """Call a method of every callback; return whether one of them said True."""
+    answers = [method(state) for method in overriding(callbacks, name)]
+    return True in answers
+
+
+def on_device(batches: Iterable[Batch], device: Any) -> Iterable[Batch]:
+    """Give the batches on the device; `Batches` are there already."""
+    if device is None or isinstance(batches, Batches):
+        return batches
+    return (tuple(values.to(device) for values in batch) for batch in batches)
+
+
+def in_order(batches: Any) -> Any:
+    """Return the same rows unshuffled; reading them does not use up the shuffling."""
+    if isinstance(batches, Batches):
+        return batches.in_order()
+    import torch
+    from torch.utils.data import DataLoader
+
+    return DataLoader(batches.dataset, batch_size=batches.batch_size, generator=torch.Generator())
+
+
+def set_epoch(batches: Any, epoch: int, start: int) -> None:
+    """Choose the epoch of `Batches`; a DataLoader goes on with its generator."""
+    if isinstance(batches, Batches):
+        batches.set_epoch(epoch, start)
+
+
+def no_graph() -> AbstractContextManager[Any]:
+    """Return `torch.no_grad()`; where torch was never imported, there is no graph to build."""
+    torch = sys.modules.get("torch")
+    return nullcontext() if torch is None else torch.no_grad()

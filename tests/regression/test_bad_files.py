@@ -1,9 +1,6 @@
-import re
-
 import pytest
 
 from bpref.regression import DataError, read_csv
-from bpref.regression.__main__ import main
 
 ROWS = "1,2\n2,4\n3,5\n4,1\n5,0\n"
 BAD_FILES = {
@@ -42,16 +39,6 @@ def test_a_bad_file_is_one_line_that_names_the_place(bad_file):
         read_csv(path, "y")
     assert str(error.value).startswith(f"{path}: ")
     assert len(str(error.value).splitlines()) == 1
-
-
-def test_the_command_ends_with_that_line_and_code_2(bad_file, tmp_path, capsys):
-    path, message = bad_file
-    code = main(["--data", str(path), "--target", "y", "--output", str(tmp_path / "out")])
-    out, err = capsys.readouterr()
-    assert (code, out) == (2, "")
-    assert len(err.splitlines()) == 1
-    assert re.search(f"error: {re.escape(str(path))}: .*(?:{message})", err)
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", ["nowhere.csv", "."])

@@ -62,7 +62,6 @@ def test_each_missing_line_has_the_effect_of_the_table():
     unmoved = {r[v]["median"] for v in ("no_step", "step_before_backward", "zero_grad_before_step")}
     assert len(unmoved) == 1
     assert unmoved.pop() > 5 * complete
-    assert r["no_zero_grad"]["doubled"] == r["seeds"]
     assert r["in_order"]["worse"] > r["seeds"] / 2
     assert complete < r["in_order"]["median"] < 1.2 * complete
     assert 3.5 < r["one_dimensional_labels"]["median"] < 6

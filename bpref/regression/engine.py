@@ -1,0 +1,211 @@
+"""The objects that the loop works with, for each backend."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from bpref.regression.backend import WORK_FOR_THREADS, steps_work
+from bpref.regression.config import Config
+from bpref.regression.dropout import Masks
+
+
+class Engine:
+    """A model, a loss and an optimizer that fit each other, and their state as NumPy arrays.
+
+    Attributes
+    ----------
+    network, criterion, optimizer
+        For `training.fit`.
+    model
+        Holds the weights.
+    masks : Masks or None
+    vector : ndarray or Tensor, shape (number of parameters,)
+        All weights, live.
+    device : str
+    """
+
+    network: Any
+    criterion: Any
+    optimizer: Any
+    model: Any
+    masks: Masks | None
+    vector: Any
+    device: str
+    backend: str
+
+    def __init__(self, config: Config, sizes: tuple[int, ...]) -> None:
+        self.config, self.sizes = config, sizes
+        self.masks = Masks(config.dropout, config.seed) if config.dropout else None
+        self.dtype = np.dtype(config.dtype)
+
+    def rows(self, values: np.ndarray) -> Any:
+        """Return an array as the loop wants it: dtype of the run, contiguous, on the device."""
+        return np.ascontiguousarray(values, self.dtype)
+
+    def numpy(self, rows: Any) -> np.ndarray:
+        """Return what `rows` made as an array again."""
+        return np.asarray(rows)
+
+    def context(self) -> AbstractContextManager[Any]:
+        """Return what training and prediction run in."""
+        return nullcontext()
+
+    def unpack(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the parts of a vector of all weights under their keys."""
+        parts, start = {}, 0
+        for key, shape in shapes(self.sizes).items():
+            size = int(np.prod(shape))
+            parts[key] = vector[start : start + size].reshape(shape)
+            start += size
+        return parts
+
+    def copy_of_vector(self) -> np.ndarray:
+        """Return all weights of now."""
+        return np.array(self.vector)
+
+    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Copy weights into the model."""
+        self.vector[...] = np.concatenate([weights[key].ravel() for key in shapes(self.sizes)])
+
+
+class NumpyEngine(Engine):
+    """`bpref` alone."""
+
+    def __init__(self, config: Config, sizes: tuple[int, ...]) -> None:
+        from bpref import nn
+        from bpref.regression.numpy_training import Loss, Network, NumpyOptimizer
+
+        super().__init__(config, sizes)
+        self.device, self.backend = "cpu", "numpy"
+        generator = np.random.default_rng(config.seed)
+        self.model = nn.MLP(sizes, config.activation, generator=generator, dtype=self.dtype)
+        self.network = Network(self.model, self.masks)
+        self.criterion = Loss(self.network, config.loss, config.huber_delta)
+        self.optimizer = NumpyOptimizer(self.network, config)
+        self.vector = self.network.data
+
+    def context(self) -> AbstractContextManager[Any]:
+        """Let inf and nan pass: the loop looks for them."""
+        return np.errstate(all="ignore")
+
+
+class TorchEngine(Engine):
+    """PyTorch: by autograd in mixed precision, by hand otherwise.
+
+    Parameters
+    ----------
+    config : Config
+    sizes : tuple of int
+    device : torch.device
+    autograd : bool, optional
+        Which of the two, for comparisons.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        sizes: tuple[int, ...],
+        device: Any,
+        autograd: bool | None = None,
+    ) -> None:
+        import torch
+
+        from bpref.regression.by_hand import ByHand, HandLoss, HandOptimizer
+        from bpref.regression.flat import FUSED, FUSED_FROM, FlatOptimizer
+        from bpref.regression.loss import Criterion
+        from bpref.regression.model import MLP
+        from bpref.regression.optimizers import make_optimizer
+
+        super().__init__(config, sizes)
+        self.device, self.backend, self._device = str(device), "torch", device
+        self.model = MLP(
+            sizes[0],
+            sizes[1:-1],
+            sizes[-1],
+            activation=config.activation,
+            dropout=config.dropout,
+            seed=config.seed,
+            dtype=getattr(torch, config.dtype),
+        ).to(device)
+
+        def make(parameters: Any) -> Any:
+            options = {"foreach": False}
+            if parameters[0].numel() >= FUSED_FROM and config.optimizer in FUSED:
+                options["fused"] = True
+            return make_optimizer(torch.optim, config, parameters, **options)
+
+        if config.amp if autograd is None else autograd:
+            self.optimizer = FlatOptimizer(self.model, make)
+            self.network = self.model
+            self.criterion = Criterion(config.loss, config.huber_delta)
+            if self.masks is not None:
+                self.model.set_masks(self.masks)
+            if config.amp:
+                mixed = torch.autocast(device.type, dtype=torch.bfloat16)
+                self.model.forward = mixed(self.model.forward)
+        else:
+            self.optimizer = HandOptimizer(self.model, make)
+            self.network = ByHand(self.model, self.masks)
+            self.optimizer.network = self.network
+            self.criterion = HandLoss(self.network, config.loss, config.huber_delta)
+        self.vector = self.optimizer.flat.data
+
+    def rows(self, values: np.ndarray) -> Any:
+        """Return an array as a tensor on the device; on the CPU it shares the memory."""
+        import torch
+
+        with warnings.catch_warnings():  # a read-only array, which nobody here writes to
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.from_numpy(super().rows(values)).to(self._device)
+
+    def context(self) -> AbstractContextManager[Any]:
+        """Leave the other cores alone where the work of a step is too small to be shared."""
+        small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS
+        return one_thread() if small and self.device == "cpu" else nullcontext()
+
+    def numpy(self, rows: Any) -> np.ndarray:
+        """Return a tensor as an array."""
+        return np.asarray(rows.detach().cpu().float() if self.config.amp else rows.detach().cpu())
+
+    def copy_of_vector(self) -> np.ndarray:
+        """Return all weights of now."""
+        return np.array(self.vector.cpu().numpy())
+
+    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Copy weights into the model."""
+        joined = np.concatenate([weights[key].ravel() for key in shapes(self.sizes)])
+        self.vector.copy_(self.rows(joined))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread, then as many as before."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def shapes(sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every weight of a perceptron under its key.
+
+    Examples
+    --------
+    >>> shapes((1, 10, 1))
+    {'0.weight': (10, 1), '0.bias': (10,), '2.weight': (1, 10), '2.bias': (1,)}
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for number, (d, m) in enumerate(pairwise(sizes)):
+        found[f"{2 * number}.weight"] = (m, d)
+        found[f"{2 * number}.bias"] = (m,)
+    return found

@@ -1,0 +1,551 @@
+"""The report of a run: what was done, the curves, the scores, what simpler models reach."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bpref.regression import plotting
+from bpref.regression.baseline import MLP_VISITS, Baseline, baselines
+from bpref.regression.bootstrap import LEVEL, Interval, paired_difference, score_intervals
+from bpref.regression.config import Config
+from bpref.regression.document import (
+    Block,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+    to_html,
+    to_markdown,
+)
+from bpref.regression.history import History
+from bpref.regression.preprocessing import ColumnReport
+from bpref.regression.scores import METRICS, scores
+
+Array = NDArray[np.float64]
+
+FEW_ROWS: Final = 10  # below, an interval says too little to call one model the better one
+MOST_TARGETS: Final = 6  # with figures; the tables have all
+NAMES: Final = {"mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+LOSSES: Final = {
+    "mse": "mean squared error",
+    "mae": "mean absolute error",
+    "huber": "Huber loss",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """The training, validation or test rows.
+
+    Attributes
+    ----------
+    X : ndarray, float64, shape (N, d)
+        Inputs as the network sees them.
+    y, prediction : ndarray, float64, shape (N, m)
+        True values and the network's predictions, in the unit of the target.
+    """
+
+    X: Array
+    y: Array
+    prediction: Array
+
+    def __post_init__(self) -> None:
+        """Refuse what would broadcast."""
+        shapes = self.X.shape, self.y.shape, self.prediction.shape
+        if self.y.ndim != 2 or self.X.ndim != 2 or shapes[1] != shapes[2] or len(self) == 0:
+            raise ValueError(f"X (N, d), y (N, m), prediction (N, m) are needed, got {shapes}")
+        if len(self.X) != len(self.y):
+            raise ValueError(f"X has {len(self.X)} rows, y has {len(self.y)}")
+
+    def __len__(self) -> int:
+        """Return the number of rows N."""
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `write_report` found.
+
+    Attributes
+    ----------
+    scores : dict
+        JSON values: ``scores[target][part][metric]``, the parts "train", "validation", "test";
+        ``scores[target]["interval"][metric]`` is [low, high] or None, for the judged part;
+        ``scores[target]["baselines"][name]`` has the ``mse`` and the ``difference`` of the
+        network's MSE from it, as [low, high] or None.
+    verdict : str
+        Does the network beat least squares? Of several targets: of how many, and which.
+    files : list of Path
+        report.html, report.md, and the figures.
+    """
+
+    scores: dict[str, Any]
+    verdict: str
+    files: list[Path]
+
+
+def loss_unit(loss: str, std: Array) -> tuple[float, str]:
+    """Return the factor from the losses of a history to the unit of the target, and their name.
+
+    The network learns the standardised target. For one target the factor is a power of its
+    standard deviation; the mean over several targets has no unit, and stays as it is.
+
+    Parameters
+    ----------
+    loss : str
+        As in `Config`.
+    std : ndarray, shape (m,)
+        Of the targets, by which they were divided.
+
+    Returns
+    -------
+    factor : float
+    name : str
+
+    Examples
+    --------
+    >>> loss_unit("mse", np.array([3.0]))
+    (9.0, 'mean squared error')
+    >>> loss_unit("mae", np.array([3.0, 1.0]))
+    (1.0, 'mean absolute error (standardised)')
+    """
+    std = np.asarray(std, dtype=np.float64)
+    if std.shape != (1,):
+        return 1.0, f"{LOSSES[loss]} (standardised)"
+    return float(std[0] if loss == "mae" else std[0] ** 2), LOSSES[loss]
+
+
+def write_report(
+    folder: str | os.PathLike[str],
+    *,
+    config: Config,
+    history: History,
+    train: Part,
+    validation: Part,
+    test: Part | None,
+    targets: Sequence[str],
+    target_std: Array,
+    source: str,
+    facts: Mapping[str, object] | None = None,
+    columns: Sequence[ColumnReport] = (),
+    environment: Mapping[str, object] | None = None,
+    best_epoch: int | None = None,
+    mlp_visits: int = MLP_VISITS,
+) -> Report:
+    """Write report.md, report.html and figures/*.svg into a folder.
+
+    The baselines are fitted here, on the same training rows. report.html stands alone: pictures
+    and style are inside, nothing is loaded, nothing is run.
+
+    Parameters
+    ----------
+    folder : path
+        Exists, or is made.
+    config : Config
+        Options of the run.
+    history : History
+        Losses of the standardised target.
+    train, validation : Part
+        The rows that were learned from, and those that chose the epoch.
+    test : Part or None
+        Without one the validation rows are judged, and the report says what that means.
+    targets : sequence of str
+        Names of the m targets.
+    target_std : ndarray, shape (m,)
+        By which the targets were divided for the training.
+    source : str
+        What was learned from, for the title: the name of the file.
+    facts : mapping, optional
+        More about the run, such as backend, device, time, why it stopped.
+    columns : sequence of ColumnReport
+        What was done to each column: `Preprocessor.report()`.
+    environment : mapping, optional
+        Versions and machine.
+    best_epoch : int, optional
+        The epoch whose weights were kept, counted from 1.
+    mlp_visits : int
+        MLPRegressor is left out if training rows x epochs is larger.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    OSError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 1))
+    >>> y = 2 * X + 1
+    >>> parts = [Part(X[i : i + 20], y[i : i + 20], y[i : i + 20] + 0.1) for i in (0, 20, 40)]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = write_report(
+    ...         folder, config=Config(epochs=2), history=History([2.0, 1.0]), source="line.csv",
+    ...         train=parts[0], validation=parts[1], test=parts[2],
+    ...         targets=["y"], target_std=y[:20].std(axis=0))
+    ...     "<!DOCTYPE html>" in (Path(folder) / "report.html").read_text(encoding="utf-8")
+    True
+    >>> round(report.scores["y"]["test"]["rmse"], 12)
+    0.1
+    """
+    if any(part.y.shape[1] != len(targets) for part in (train, validation, test) if part):
+        raise ValueError(f"{len(targets)} targets are named, y of the parts has another number")
+    folder = Path(folder)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    parts = {"train": train, "validation": validation} | ({"test": test} if test else {})
+    judged = "test" if test else "validation"
+    rivals = baselines(config, train.X, train.y, validation.X, validation.y, mlp_visits=mlp_visits)
+    guesses = [rival.predict and rival.predict(parts[judged].X) for rival in rivals]
+    found = [
+        _Target(name, column, parts, judged, rivals, guesses, config.seed)
+        for column, name in enumerate(targets)
+    ]
+
+    blocks: list[Block] = [Heading(f"Training report: {source}", 1)]
+    blocks += [Paragraph(_verdict(found), strong=True)]
+    blocks += _what_was_run(config, parts, len(targets), facts or {})
+    blocks += _data(parts, columns)
+    blocks += _curves(config, history, target_std, best_epoch)
+    blocks += [Heading("Scores and baselines"), Paragraph(_method(judged, len(parts[judged])))]
+    blocks += [Paragraph(f"{rival.name}: {rival.note}") for rival in rivals]
+    for number, one in enumerate(found, 1):
+        blocks += one.blocks(number)
+    blocks += _to_repeat(config, environment or {})
+
+    pictures = [block for block in blocks if isinstance(block, Picture)]
+    files = {folder / "report.html": to_html(blocks), folder / "report.md": to_markdown(blocks)}
+    files |= {folder / "figures" / f"{one.name}.svg": one.svg for one in pictures}
+    for path, text in files.items():
+        _replace(path, text)
+    return Report(
+        {one.name: one.result() for one in found},
+        _verdict(found),
+        list(files),
+    )
+
+
+class _Target:
+    """One target: its scores on every part, and the comparison with the baselines."""
+
+    def __init__(
+        self,
+        name: str,
+        column: int,
+        parts: Mapping[str, Part],
+        judged: str,
+        rivals: Sequence[Baseline],
+        guesses: Sequence[Array | None],
+        seed: int,
+    ) -> None:
+        self.name, self.judged, self.rivals = name, judged, rivals
+        self.alone = parts[judged].y.shape[1] == 1
+        self.y = parts[judged].y[:, column]
+        self.prediction = parts[judged].prediction[:, column]
+        self.scores = {
+            part: {
+                metric: float(value)
+                for metric, value in scores(p.y[:, column], p.prediction[:, column]).items()
+            }
+            for part, p in parts.items()
+        }
+        self.interval = score_intervals(self.y, self.prediction, seed=seed)
+        self.guesses = [guess if guess is None else guess[:, column] for guess in guesses]
+        self.differences = [
+            guess if guess is None else paired_difference(self.y, self.prediction, guess, seed=seed)
+            for guess in self.guesses
+        ]
+
+    def wins(self) -> bool:
+        """Return whether the network beats least squares on enough rows to say so."""
+        difference = self.differences[1]
+        return difference is not None and difference.high < 0 and len(self.y) >= FEW_ROWS
+
+    def verdict(self) -> str:
+        """Say whether the network is better than least squares, as far as the rows can tell."""
+        rows, difference = len(self.y), self.differences[1]
+        network = f"{self.scores[self.judged]['mse']:.4g}"
+        linear = f"{_mse(self.y, self.guesses[1]):.4g}"
+        numbers = f"MSE {network} against {linear} on {_rows(rows, self.judged)}"
+        if difference is None or rows < FEW_ROWS:
+            return f"Too few rows to compare the network with least squares: {numbers}."
+        span = f"{LEVEL:.0%} interval of the difference {_span(difference)}"
+        if self.wins():
+            return f"The network beats least squares: {numbers}; {span}, below zero."
+        constant = self.differences[0]
+        neither = (
+            " It does not beat the constant either." if constant and constant.high >= 0 else ""
+        )
+        if difference.low > 0:
+            return (
+                f"The network does not beat least squares, it is worse: {numbers}; {span}, "
+                f"above zero.{neither} Use least squares, or train differently."
+            )
+        return (
+            f"The network does not beat least squares: {numbers}; {span}, contains zero."
+            f"{neither} On these rows the two cannot be told apart, and least squares is the "
+            "simpler model."
+        )
+
+    def result(self) -> dict[str, Any]:
+        """Return the numbers as JSON values."""
+        return {
+            **{
+                part: {metric: _number(value) for metric, value in found.items()}
+                for part, found in self.scores.items()
+            },
+            "interval": {metric: _ends(self.interval[metric]) for metric in METRICS},
+            "baselines": {
+                rival.name: {
+                    "mse": None if guess is None else _mse(self.y, guess),
+                    "difference": _ends(difference),
+                }
+                for rival, guess, difference in zip(
+                    self.rivals, self.guesses, self.differences, strict=True
+                )
+            },
+        }
+
+    def blocks(self, number: int) -> Iterator[Block]:
+        """Give the tables and, for the first targets, the figures."""
+        if not self.alone:
+            yield Heading(f"Target: {self.name}", 3)
+            yield Paragraph(self.verdict())
+        yield Table(
+            f"Scores of the network for {self.name}, in its own unit",
+            ("score", *self.scores, f"{LEVEL:.0%} interval, {self.judged}"),
+            [
+                (
+                    NAMES[metric],
+                    *(_show(found[metric], metric) for found in self.scores.values()),
+                    _span(self.interval[metric], metric),
+                )
+                for metric in METRICS
+            ],
+            numbers=True,
+        )
+        yield Table(
+            f"Other models on the same {_rows(len(self.y), self.judged)}",
+            ("model", "MSE", "R²", f"network's MSE minus its MSE, {LEVEL:.0%} interval"),
+            [
+                (
+                    rival.name,
+                    _show(_mse(self.y, guess)) if guess is not None else "—",
+                    _show(float(scores(self.y, guess)["r2"]), "r2") if guess is not None else "—",
+                    _span(difference),
+                )
+                for rival, guess, difference in zip(
+                    self.rivals, self.guesses, self.differences, strict=True
+                )
+            ],
+            numbers=True,
+        )
+        if number > MOST_TARGETS:
+            return
+        if number == MOST_TARGETS:
+            yield Paragraph(f"Targets after the first {MOST_TARGETS} have no figures.")
+        rows = len(self.y)
+        drawn = (
+            _rows(rows, self.judged)
+            if rows <= plotting.MAX_POINTS
+            else f"{plotting.MAX_POINTS:,} of {rows:,} {self.judged} rows, drawn at random"
+        )
+        residual = self.y - self.prediction
+        yield Picture(
+            f"predicted-{number}",
+            plotting.to_svg(plotting.plot_predicted(self.y, self.prediction, self.name)),
+            f"Scatter plot of predicted against true {self.name}; R² is "
+            f"{_show(self.scores[self.judged]['r2'], 'r2')}.",
+            f"Predicted against true: {drawn}. On the line a prediction is perfect.",
+        )
+        yield Picture(
+            f"residuals-{number}",
+            plotting.to_svg(plotting.plot_residuals(self.y, self.prediction, self.name)),
+            f"Scatter plot of the residuals of {self.name} against the prediction; they lie "
+            f"between {residual.min():.4g} and {residual.max():.4g}.",
+            f"Residuals against prediction: {drawn}. A bend is something not learned, a funnel "
+            "is noise that grows with the value.",
+        )
+        yield Picture(
+            f"residual-histogram-{number}",
+            plotting.to_svg(plotting.plot_residual_histogram(self.y, self.prediction)),
+            f"Histogram of the residuals of {self.name}; their mean is {residual.mean():.4g}, "
+            f"their standard deviation {residual.std():.4g}.",
+            f"Residuals: {_rows(rows, self.judged)}. A middle away from zero is a bias.",
+        )
+
+
+def _verdict(found: Sequence[_Target]) -> str:
+    if len(found) == 1:
+        return found[0].verdict()
+    wins = [one.name for one in found if one.wins()]
+    which = f": {', '.join(wins)}" if wins else ""
+    return f"The network beats least squares on {len(wins)} of {len(found)} targets{which}."
+
+
+def _what_was_run(
+    config: Config, parts: Mapping[str, Part], outputs: int, facts: Mapping[str, object]
+) -> list[Block]:
+    sizes = [parts["train"].X.shape[1], *config.hidden_sizes, outputs]
+    parameters = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
+    layers = "–".join(map(str, sizes))
+    rows = {
+        "network": f"{layers}, {config.activation}, {parameters:,} parameters",
+        "loss": LOSSES[config.loss],
+        "optimizer": f"{config.optimizer}, learning rate {config.lr:g}, {config.schedule}",
+        "batch size": f"{config.batch_size:,}",
+        "seed": str(config.seed),
+        **{name: str(value) for name, value in (facts or {}).items()},
+    }
+    return [Heading("What was run"), Table("The run", ("option", "value"), list(rows.items()))]
+
+
+def _data(parts: Mapping[str, Part], columns: Sequence[ColumnReport]) -> Iterator[Block]:
+    total = sum(map(len, parts.values()))
+    yield Heading("Data")
+    yield Paragraph(
+        "Scales, categories and weights are learned on the training rows. The validation rows "
+        "choose the epoch."
+        + (" The test rows are used for nothing but the scores." * ("test" in parts))
+    )
+    yield Table(
+        f"The split of {total:,} rows",
+        ("part", "rows", "share"),
+        [(name, f"{len(part):,}", f"{len(part) / total:.1%}") for name, part in parts.items()],
+        numbers=True,
+    )
+    if columns:
+        yield Table(
+            "What was done to each column",
+            ColumnReport._fields,
+            [[_cell(value) for value in row] for row in columns],
+        )
+
+
+def _curves(
+    config: Config, history: History, target_std: Array, best_epoch: int | None
+) -> Iterator[Block]:
+    factor, name = loss_unit(config.loss, target_std)
+    epochs = len(history.epoch_loss)
+    yield Heading("Learning curves")
+    if best_epoch:
+        yield Paragraph(
+            f"The weights are those after epoch {best_epoch} of {epochs}, which had the lowest "
+            "validation loss."
+        )
+    drawn = (
+        f"{plotting.MAX_POINTS:,} of {epochs:,}" if epochs > plotting.MAX_POINTS else f"{epochs:,}"
+    )
+    last = {
+        label: values[-1] * factor
+        for label, values in (("training", history.epoch_loss), ("validation", history.val_loss))
+        if values
+    }
+    ends = " and ".join(f"{label} loss {value:.4g}" for label, value in last.items())
+    yield Picture(
+        "learning-curves",
+        plotting.to_svg(
+            plotting.plot_learning_curves(history, loss=name, factor=factor, best_epoch=best_epoch)
+        ),
+        f"Losses over {epochs:,} epochs; they end with {ends}.",
+        f"Losses: {drawn} epochs. The dotted one is the mean over the batches while the weights "
+        "moved.",
+    )
+    if len(set(history.lr)) > 1:
+        yield Picture(
+            "learning-rate",
+            plotting.to_svg(plotting.plot_learning_rate(history)),
+            f"Learning rate over {epochs:,} epochs, from {history.lr[0]:.4g} to "
+            f"{history.lr[-1]:.4g}.",
+            "Learning rate of the last step of each epoch.",
+        )
+
+
+def _method(judged: str, rows: int) -> str:
+    text = (
+        f"The intervals come from drawing the {judged} rows again and again, with "
+        "replacement. They cover the choice of these rows, not the seed of the training. A "
+        "difference is taken row by row, so that what makes a row hard for both models cancels; "
+        "an interval below zero means that the network is better."
+    )
+    if judged == "validation":
+        text += (
+            " No rows were kept for a test. The validation rows also chose the epoch, so that "
+            "these scores are too good by an unknown amount."
+        )
+    if rows < FEW_ROWS:
+        text += f" With {_rows(rows, judged)} an interval says little."
+    return text
+
+
+def _to_repeat(config: Config, environment: Mapping[str, object]) -> Iterator[Block]:
+    yield Heading("To repeat it")
+    yield Table(
+        "All options",
+        ("option", "value"),
+        [(field.name, _cell(getattr(config, field.name))) for field in fields(config)],
+    )
+    if environment:
+        yield Table(
+            "Environment",
+            ("what", "value"),
+            [(str(name), _cell(value)) for name, value in environment.items()],
+        )
+
+
+def _rows(n: int, part: str) -> str:
+    return f"{n:,} {part} row{'s' * (n != 1)}"
+
+
+def _mse(y: Array, guess: Array | None) -> float:
+    return float("nan") if guess is None else float(scores(y, guess)["mse"])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def _show(value: float, metric: str = "mse") -> str:
+    if not np.isfinite(value):
+        return "not defined"
+    return f"{value:.3f}" if metric == "r2" else f"{value:.4g}"
+
+
+def _span(found: Interval | None, metric: str = "mse") -> str:
+    return f"{_show(found.low, metric)} to {_show(found.high, metric)}" if found else "—"
+
+
+def _ends(found: Interval | None) -> list[float] | None:
+    return [found.low, found.high] if found else None
+
+
+def _number(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that a reader finds the old text or the new one, never a part."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

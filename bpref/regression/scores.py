@@ -1,0 +1,53 @@
+"""How far predictions are from the truth: MSE, RMSE, MAE, R²."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+METRICS: Final = ("mse", "rmse", "mae", "r2")
+
+
+def scores(y: Array, prediction: Array) -> dict[str, Array]:
+    """Return the scores along the last axis; any axes before it are kept.
+
+    Parameters
+    ----------
+    y, prediction : ndarray, shape (..., N)
+        True and predicted values of one target, in its own unit.
+
+    Returns
+    -------
+    dict
+        One array of shape (...) for each name in METRICS. R² is 1 minus the mean squared error
+        over the variance of y; it is NaN where y does not vary.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or there is no row; nothing is broadcast.
+
+    Examples
+    --------
+    >>> result = scores(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 5.0]))
+    >>> {name: round(float(value), 3) for name, value in result.items()}
+    {'mse': 1.333, 'rmse': 1.155, 'mae': 0.667, 'r2': -1.0}
+    """
+    y, prediction = np.asarray(y, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+    if y.shape != prediction.shape or y.ndim == 0 or y.shape[-1] == 0:
+        raise ValueError(f"two arrays (..., N) are needed, got {y.shape} and {prediction.shape}")
+    error = y - prediction
+    mse = np.mean(error**2, axis=-1)
+    # ptp, not the variance: the mean of equal values may be off by a rounding error.
+    varies = np.ptp(y, axis=-1) > 0
+    variance = np.where(varies, np.var(y, axis=-1), np.nan)
+    return {
+        "mse": mse,
+        "rmse": np.sqrt(mse),
+        "mae": np.mean(np.abs(error), axis=-1),
+        "r2": 1 - mse / variance,
+    }

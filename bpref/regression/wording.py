@@ -1,0 +1,72 @@
+"""How messages show what they name: short, on one line, with the nearest name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+from typing import Final
+
+LIMIT: Final = 40  # characters of a cell or a name in a message
+LISTED: Final = 10  # names in a message
+
+
+def shown(text: object) -> str:
+    r"""Return `text` quoted, without line breaks, with at most LIMIT characters of it.
+
+    Examples
+    --------
+    >>> print(shown("two\nlines"), shown("9" * 50))
+    'two\nlines' '9999999999999999999999999999999999999999…'
+    """
+    whole = str(text)
+    return repr(whole if len(whole) <= LIMIT else whole[:LIMIT] + "…")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names, shortened, with commas; after LISTED of them how many are left.
+
+    Examples
+    --------
+    >>> listed(["age", "bmi"])
+    'age, bmi'
+    """
+    few = [shown(name)[1:-1] for name in names[:LISTED]]
+    left = len(names) - len(few)
+    return ", ".join(few) + (f" and {left} more" if left else "")
+
+
+def nearest(name: str, names: Sequence[str]) -> str | None:
+    """Return the one of `names` that `name` may have meant, or None.
+
+    Examples
+    --------
+    >>> nearest("Prise", ["size", "price"])
+    'price'
+    >>> nearest("Prise", ["rooms"]) is None
+    True
+    """
+    lower = {other.casefold(): other for other in reversed(names)}
+    close = difflib.get_close_matches(name.casefold(), lower, n=1)
+    return lower[close[0]] if close else None
+
+
+def missing_name(name: str, names: Sequence[str]) -> str:
+    """Say that no column is called `name`, and which one may have been meant.
+
+    Examples
+    --------
+    >>> missing_name("prise", ["size", "price"])
+    "no column 'prise'; did you mean 'price'?"
+    >>> missing_name("y", ["size", "price"])
+    "no column 'y'; the columns are size, price"
+    """
+    other = nearest(name, names)
+    hint = f"did you mean {shown(other)}?" if other else f"the columns are {listed(names)}"
+    return f"no column {shown(name)}; {hint}"
+
+
+def path_name(path: str | os.PathLike[str]) -> str:
+    """Return the path as it is typed; with line breaks or broken characters, in escapes."""
+    name = os.fspath(path)
+    return name if name.isprintable() else ascii(name)
