@@ -9,7 +9,12 @@ import subprocess
 import sys
 from functools import partial
 
-SPEED = ("training_step", "layers", "operators")  # one process for each number of threads
+SPEED = (
+    "training_step",
+    "layers",
+    "operators",
+    "regression",
+)  # one process for each number of threads
 NAMES = (*SPEED, "first_page")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 

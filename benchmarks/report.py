@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ def one_process_with(threads: int) -> None:
     np.empty(2**24, np.uint8)  # freed at once; not touched, so it costs no memory
 
 
-def machine() -> dict[str, Any]:
+def machine(packages: Sequence[str] = PACKAGES) -> dict[str, Any]:
     """Return what a reader needs to judge the numbers."""
     versions = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -57,7 +58,15 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def save(benchmark: str, threads: int, case: str, rows: dict[str, Any], **how: float) -> None:
+def save(
+    benchmark: str,
+    threads: int,
+    case: str,
+    rows: dict[str, Any],
+    *,
+    packages: Sequence[str] = PACKAGES,
+    **how: float,
+) -> None:
     """Put one case into the result file; what other cases hold stays.
 
     `how` is what the page says about the measurement: rounds, seconds.
@@ -65,7 +74,7 @@ def save(benchmark: str, threads: int, case: str, rows: dict[str, Any], **how: f
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{benchmark}.json"
     result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    result["machine"] = machine()
+    result["machine"] = machine(packages)
     result["how"] = how
     result.setdefault("threads", {}).setdefault(str(threads), {})[case] = rows
     path.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -38,7 +38,7 @@ def pages(lang: str) -> dict[str, str]:
         for threads, cases in sorted(measured[name]["threads"].items()):
             label = text["threads"][threads][lang]
             anchor = f"{name.replace('_', '-')}-{threads}"
-            lines += ["", f"### {label} {{ #{anchor} }}", "", *_table(text, lang, cases)]
+            lines += ["", f"### {label} {{ #{anchor} }}", "", *table(text, lang, cases)]
         lines += ["", *_reasons(text, lang, measured[name]["threads"])]
     lines += ["", f"## {text['operators']['title'][lang]} {{ #operators }}", ""]
     lines += [text["operators"][lang].strip(), "", *_operators(text, lang, measured["operators"])]
@@ -57,23 +57,29 @@ def _machine(text: dict[str, Any], lang: str, measured: dict[str, Any]) -> list[
     machine, *others = (result["machine"] for result in measured.values())
     if any(other != machine for other in others):
         raise ValueError("benchmarks/results: the tables are of different days or machines")
+    return [machine_line(text, lang, machine)]
+
+
+def machine_line(text: dict[str, Any], lang: str, machine: dict[str, Any]) -> str:
+    """Say when, where and with which versions was measured."""
     separator = ", " if lang == "en" else "、"
     versions = separator.join(f"{name} {v}" for name, v in machine["versions"].items())
     fields = {**machine, "versions": f"Python {machine['python']}{separator}{versions}"}
-    return [text["machine"][lang].format(**fields)]
+    return str(text["machine"][lang].format(**fields))
 
 
-def _table(text: dict[str, Any], lang: str, cases: dict[str, Any]) -> list[str]:
+def table(text: dict[str, Any], lang: str, cases: dict[str, Any]) -> list[str]:
     """One row for each contender, one column for each case; turned where it gets too wide."""
     contenders = list(dict.fromkeys(name for rows in cases.values() for name in rows))
     if len(cases) > len(contenders):
         return _turned(text, lang, cases, contenders)
     lines = ['<div class="wide-table" markdown>', ""]
-    lines += ["| " + " | ".join([text["contender"][lang], *cases]) + " |"]
+    heads = [case_name(text, lang, case) for case in cases]
+    lines += ["| " + " | ".join([text["contender"][lang], *heads]) + " |"]
     lines += ["|---|" + "---:|" * len(cases)]
     for name in contenders:
         cells = [_cell(rows.get(name)) for rows in cases.values()]
-        lines.append("| " + " | ".join([_name(text, lang, name), *cells]) + " |")
+        lines.append("| " + " | ".join([contender_name(text, lang, name), *cells]) + " |")
     return [*lines, "", "</div>"]
 
 
@@ -81,17 +87,17 @@ def _turned(
     text: dict[str, Any], lang: str, cases: dict[str, Any], contenders: list[str]
 ) -> list[str]:
     """One row for each case, one column for each contender."""
-    names = [_name(text, lang, name) for name in contenders]
+    names = [contender_name(text, lang, name) for name in contenders]
     lines = ['<div class="wide-table" markdown>', ""]
     lines += ["| " + " | ".join([text["layer"][lang], *names]) + " |"]
     lines += ["|---|" + "---:|" * len(names)]
     for case, rows in cases.items():
         cells = [_cell(rows.get(name)) for name in contenders]
-        lines.append("| " + " | ".join([_case(text, lang, case), *cells]) + " |")
+        lines.append("| " + " | ".join([case_name(text, lang, case), *cells]) + " |")
     return [*lines, "", "</div>"]
 
 
-def _case(text: dict[str, Any], lang: str, case: str) -> str:
+def case_name(text: dict[str, Any], lang: str, case: str) -> str:
     """The case's name in the language of the page."""
     if lang == "zh":
         for english, chinese in text["case_zh"].items():
@@ -99,7 +105,7 @@ def _case(text: dict[str, Any], lang: str, case: str) -> str:
     return case
 
 
-def _name(text: dict[str, Any], lang: str, name: str) -> str:
+def contender_name(text: dict[str, Any], lang: str, name: str) -> str:
     return str(text["names"][name][lang]) if name in text["names"] else name
 
 
@@ -130,7 +136,7 @@ def _reasons(text: dict[str, Any], lang: str, threads: dict[str, Any]) -> list[s
             reason = text["why"].get(case.split(",")[0].split(" ")[0])
             if reason is None:
                 raise KeyError(f"pages/speed.toml: [why] has nothing for {case!r}")
-            fields = {"peer": peer, "case": _case(text, lang, case), "factor": f"{factor:.2f}"}
+            fields = {"peer": peer, "case": case_name(text, lang, case), "factor": f"{factor:.2f}"}
             fields |= {"threads": text["threads"][count][lang].lower(), "why": reason[lang]}
             lines.append("- " + text["ahead"][lang].format(**fields))
     if not lines:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bpref.ops import FAMILIES, OPERATORS
-from pages import made_pages, speed, words
+from pages import made_pages, speed, speed_regression, words
 from pages.latex import latex
 
 PAGES = made_pages.all_pages()
@@ -42,12 +42,34 @@ def test_every_letter_of_a_cost_is_explained_by_its_sizes():
             assert latex(rule)
 
 
-def test_no_number_is_typed_into_the_sentences_of_the_speed_page():
+@pytest.mark.parametrize("name", ["speed", "speed_regression"])
+def test_no_number_is_typed_into_the_sentences_of_the_speed_pages(name):
     """Ratios come from the result files; the sentences hold sizes of networks only."""
-    text = Path("pages/speed.toml").read_text(encoding="utf-8")
+    text = Path(f"pages/{name}.toml").read_text(encoding="utf-8")
     assert not re.search(r"\d\.\d", text)
 
 
 def test_a_peer_that_is_ahead_is_noticed():
     rows = {"bpref": {"x": 1.0}, "JAX jit": {"x": 1.5}, "PyTorch eager": {"x": 1.0}}
     assert speed.ahead({"case": rows}) == [("case", "JAX jit", 1.5)]
+
+
+def training_runs(auto, **others):
+    rows = {"article": {"x": 1.0}, "bpref auto": {"x": auto, "backend": "numpy"}}
+    return rows | {name.replace("_", " "): {"x": x} for name, x in others.items()}
+
+
+def test_auto_is_not_behind_the_backend_that_it_chose():
+    rows = training_runs(2.0, bpref_numpy=2.5, bpref_torch=3.0, skorch=0.5)
+    assert speed_regression.ahead(rows) == [("bpref torch", 1.5)]
+
+
+def test_who_is_ahead_of_auto_needs_a_reason():
+    text = words.load("speed_regression") | {"why": {}}
+    threads = {"1": {"100 × 1, 1-10-1": training_runs(2.0, skorch=2.5)}}
+    with pytest.raises(KeyError, match="skorch"):
+        speed_regression.reasons(text, "en", threads)
+    text["why"] = {"skorch": {"1": {"en": "Because."}}}
+    assert speed_regression.reasons(text, "en", threads)[-1] == (
+        "- 100 × 1, 1-10-1, one thread: skorch is 1.25 times as fast. Because."
+    )

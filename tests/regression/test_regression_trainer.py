@@ -508,6 +508,8 @@ def train_in_threads(config, data, world_size, states=None):
             return train(
                 config, data, callbacks=[keep], state=state, group=Group(rank, shared)
             ), keep
+        except DivergenceError:  # all raise it, and some may still be leaving the barrier
+            raise
         except BaseException:
             shared.abort()
             raise
