@@ -412,7 +412,7 @@ def test_the_start_is_moved_by_dragging_and_by_a_click(page):
     got = read(page)["sgd"]
     assert [got["x"], got["y"]] == pytest.approx(expected, rel=1e-12, abs=0)
     page.mouse.click(*at(2.0, 2.5))
-    assert start() == pytest.approx([2.0, 2.5], abs=0.02)
+    assert start() == pytest.approx([2.0, 2.5], abs=0.03)  # one pixel
     # Beyond the edge of the picture it stays in it.
     page.mouse.move(*at(*start()))
     page.mouse.down()
