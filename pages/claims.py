@@ -55,10 +55,9 @@ def pages(lang: str) -> dict[str, str]:
     for page in sorted(by_page, key=lambda name: (folders.index(name.split("/")[0]), _rank(name))):
         if (folder := page.split("/")[0]) != part:
             part = folder
-            lines += [
-                f"## {text['head']['title'][lang]}{text['labels']['colon'][lang]}{text['folder'][part][lang]} {{{{ #claims-{part} }}}}",
-                "",
-            ]
+            # With the page's own name in it: "Ideas" alone is also an entry of the navigation.
+            name = head["title"][lang] + text["labels"]["colon"][lang] + text["folder"][part][lang]
+            lines += [f"## {name} {{ #claims-{part} }}", ""]
         lines += [f"### {title_of(lang, page)} {{ #claims-{part}-{Path(page).stem} }}", ""]
         for experiment, claim in by_page[page]:
             lines += _entry(text, lang, experiment, claim, marks[claim.id], figures)
