@@ -11,6 +11,8 @@ import numpy as np
 # (x, y), or (x, y, weight, total): shapes (n, d), (n, m), (n,) or None, and a float
 Batch: TypeAlias = tuple[Any, ...]
 
+SMALL = 1 << 18  # bytes: a table that stays in the processor's cache
+
 
 # --8<-- [start:Batches]
 class Batches:
@@ -125,23 +127,28 @@ class Batches:
         """Give (x, y), or (x, y, weight, total) with weights or several processes."""
         n, size, skip = len(self.X), self.batch_size, self._start
         self._start = 0
+        X, y = self.X, self.y
         pick: Pick = in_order
         order = np.arange(0)
         if self.shuffle:
             order = np.random.default_rng([self.seed, self._epoch]).permutation(n)
-            pick = by_index(self.X, order)
+            pick = by_index(X, order)
+            if X.nbytes + y.nbytes <= SMALL:  # one call for the epoch instead of one per batch
+                everything = slice(0, n)
+                X, y = pick(X, everything), pick(y, everything)
+                pick = in_order
         alone = self.world_size == 1
         for start in range(skip * size, n, size):
             self.rows = min(size, n - start)
             own = slice(start, start + self.rows) if alone else self._part(start)
-            x, y = pick(self.X, own), pick(self.y, own)
+            batch = pick(X, own), pick(y, own)
             if self.weight is None:
-                yield (x, y) if alone else (x, y, None, float(self.rows))
+                yield batch if alone else (*batch, None, float(self.rows))
                 continue
             whole = slice(start, start + self.rows)
             weight = self.weight[order[whole] if self.shuffle else whole]
-            part = weight[self.first_row : self.first_row + x.shape[0]]
-            yield x, y, like(self.y, part), float(weight.sum())
+            part = weight[self.first_row : self.first_row + len(batch[0])]
+            yield *batch, like(self.y, part), float(weight.sum())
 
     # --8<-- [end:Batches_iter]
 

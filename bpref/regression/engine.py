@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from bpref.regression.backend import WORK_FOR_THREADS, steps_work
 from bpref.regression.config import Config
@@ -90,9 +92,12 @@ class NumpyEngine(Engine):
         self.optimizer = NumpyOptimizer(self.network, config)
         self.vector = self.network.data
 
-    def context(self) -> AbstractContextManager[Any]:
-        """Let inf and nan pass: the loop looks for them."""
-        return np.errstate(all="ignore")
+    @contextmanager
+    def context(self) -> Iterator[None]:
+        """Let inf and nan pass: the loop looks for them. Small products stay on one core."""
+        small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS
+        with np.errstate(all="ignore"), one_blas_thread() if small else nullcontext():
+            yield
 
 
 class TorchEngine(Engine):
@@ -181,6 +186,17 @@ class TorchEngine(Engine):
         """Copy weights into the model."""
         joined = np.concatenate([weights[key].ravel() for key in shapes(self.sizes)])
         self.vector.copy_(self.rows(joined))
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Return the libraries with threads of their own in this process; they are looked up once."""
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Let the library behind NumPy's matrix products use one thread, then as many as before."""
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 @contextmanager
