@@ -87,7 +87,8 @@ class Batches:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank must be from 0 to {world_size - 1}, got {rank}")
         self.X, self.y = X, y
-        self.weight = None if weight is None else np.asarray(weight, np.float64)
+        # A copy only of what is read-only, such as a column of pandas: PyTorch refuses that.
+        self.weight = None if weight is None else np.require(weight, np.float64, "W")
         self.batch_size, self.seed, self.shuffle = batch_size, seed, shuffle
         self.rank, self.world_size = rank, world_size
         self.rows = self.first_row = 0

@@ -85,7 +85,8 @@ def load(path: Path) -> dict[str, Any]:
             arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise RunError(f"{name}: no such file") from None
-    except SafetensorError as error:
+    # The other three: a dtype that NumPy does not have.
+    except (SafetensorError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split()).removeprefix("Error while deserializing header: ")
         raise RunError(f"{name}: damaged or incomplete: {reason}") from None
     except OSError as error:
@@ -97,7 +98,7 @@ def load(path: Path) -> dict[str, Any]:
             raise RunError(f"{name}: damaged: its content does not have the SHA-256 that it names")
         found = about["values"] | arrays
         return {key: found[key] for key in about["order"]}
-    except (ValueError, AttributeError, LookupError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         if isinstance(error, RunError):
             raise
         raise RunError(f"{name}: damaged: its metadata cannot be read") from None
@@ -111,10 +112,7 @@ def check_format(written: Any, known: int, name: str) -> None:
     RunError
         If `written` is no version up to `known`.
     """
-    try:
-        version = int(written)
-    except (TypeError, ValueError):
-        version = 0
+    version = written if type(written) is int else 0  # neither true, 1.5 nor Infinity
     if version < 1:
         raise RunError(f"{name}: not written by bpref-train: format is {shown(written)}")
     if version > known:

@@ -41,6 +41,10 @@ class Data:
 
 def check_data(data: Data) -> None:
     """Refuse arrays that do not fit each other."""
+    for name, values in vars(data).items():
+        if values is not None and (not hasattr(values, "ndim") or np.iscomplexobj(values)):
+            kind = getattr(values, "dtype", type(values).__name__)
+            raise ValueError(f"{name} must be an array of real numbers, got {kind}")
     d, m = data.X_train.shape[-1], data.y_train.shape[-1]
     if (data.X_val is None) != (data.y_val is None):
         raise ValueError("X_val and y_val go together")

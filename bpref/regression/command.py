@@ -10,7 +10,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
-from typing import TYPE_CHECKING, Final
+from functools import wraps
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bpref.regression.errors import (
     ConfigError,
@@ -21,12 +23,15 @@ from bpref.regression.errors import (
 )
 from bpref.regression.interruption import Interruption, Stopped
 from bpref.regression.options import PROG, build_parser, config_of
+from bpref.regression.wording import path_name, visible
 
 if TYPE_CHECKING:  # these take a second, and `--help` needs none of them
     from bpref.regression.distributed import Group
     from bpref.regression.run_folder import RunFolder
 
 DIVERGED, UNUSABLE, BROKEN_PIPE = 1, 2, 141
+DAY: Final = 24 * 60 * 60.0  # seconds: a report of a large table must fit in
+Command: TypeAlias = Callable[[argparse.Namespace, Interruption], None]
 
 
 def fit(args: argparse.Namespace, interruption: Interruption) -> None:
@@ -54,6 +59,7 @@ def _fit(args: argparse.Namespace, interruption: Interruption, group: Group | No
     delimiter = args.delimiter or ","
     rows = prepare(config, args.file, args.target, **columns, delimiter=delimiter)
     check_device(config, rows)
+    split = rows.split_csv()
     recipe = Recipe(
         config=config,
         file=None if args.file is None else os.path.abspath(args.file),
@@ -63,6 +69,7 @@ def _fit(args: argparse.Namespace, interruption: Interruption, group: Group | No
         categorical=tuple(args.categorical),
         delimiter=delimiter,
         rows={part: len(lines) for part, lines in rows.lines.items()},
+        split_sha256=sha256(split).hexdigest(),
         log_gradients=args.log_gradients,
     )
     if group is not None and group.rank:
@@ -70,7 +77,7 @@ def _fit(args: argparse.Namespace, interruption: Interruption, group: Group | No
         return
     say = _speaker(args)
     with folder.new(force=args.force):
-        folder.begin(recipe, rows.preprocessor, rows.split_csv(), environment())
+        folder.begin(recipe, rows.preprocessor, split, environment())
         say(describe(recipe, rows))
         run(
             folder,
@@ -137,6 +144,23 @@ def _resume(args: argparse.Namespace, interruption: Interruption, group: Group |
         )
 
 
+def by_one(command: Command) -> Command:
+    """Let process 0 of torchrun act alone; the others wait for it and end as it does."""
+
+    @wraps(command)
+    def act(args: argparse.Namespace, interruption: Interruption) -> None:
+        from bpref.regression.distributed import join
+
+        with join(timeout=DAY) as group:
+            if group is None or group.rank == 0:
+                command(args, interruption)
+            if group is not None:
+                group.wait()
+
+    return act
+
+
+@by_one
 def plot(args: argparse.Namespace, interruption: Interruption) -> None:
     """Write the report of a run again."""
     from bpref.regression.preparation import restore
@@ -155,9 +179,10 @@ def plot(args: argparse.Namespace, interruption: Interruption) -> None:
         if not model.final:
             facts["state"] = f"not finished: after {state['epoch']} epochs"
         report = report_on(folder, recipe, rows, model, history_of(state), facts)
-        _speaker(args)(f"{report.verdict}\nwrote {folder.path / 'report.html'}")
+        _speaker(args)(f"{visible(report.verdict)}\nwrote {path_name(folder.path / 'report.html')}")
 
 
+@by_one
 def predict(args: argparse.Namespace, interruption: Interruption) -> None:
     """Append predictions to the rows of a table."""
     from bpref.regression.prediction import write_predictions
@@ -170,6 +195,8 @@ def predict(args: argparse.Namespace, interruption: Interruption) -> None:
     delimiter = args.delimiter or recipe.delimiter
     if args.output is not None and _same_file(args.output, args.file):
         raise ConfigError(f"--output is the table itself: {args.output}")
+    if args.output is not None and folder.holds(args.output):
+        raise ConfigError(f"--output is a file of the run: {args.output}")
     frame = read_part(preprocessor, recipe, args.file, targets=False, delimiter=delimiter)
     values = predictions(folder, recipe, preprocessor, model, preprocessor.transform(frame))
     left_out = write_predictions(
@@ -178,9 +205,11 @@ def predict(args: argparse.Namespace, interruption: Interruption) -> None:
     if not args.quiet:
         _note_if_unfinished(folder, model.final, model.epoch)
         if left_out:
-            _note(f"{left_out} rows miss a value and have no prediction (--missing drop)")
+            rows = "1 row has" if left_out == 1 else f"{left_out} rows have"
+            _note(f"{rows} no prediction: a value is missing (--missing drop)")
 
 
+@by_one
 def evaluate(args: argparse.Namespace, interruption: Interruption) -> None:
     """Print scores with intervals."""
     from bpref.regression.preparation import read_part, restore, sha256_of
@@ -197,6 +226,10 @@ def evaluate(args: argparse.Namespace, interruption: Interruption) -> None:
     else:
         frame = read_part(preprocessor, recipe, args.file, targets=True, delimiter=args.delimiter)
         parts = {"all": preprocessor.transform(frame)}
+        try:
+            preprocessor.transform_targets(frame)
+        except DataError as error:
+            raise DataError(f"{error}: a score needs the true value") from None
         truths = {"all": frame[list(preprocessor.target_names)].to_numpy(float)}
         if recipe.file is not None and _same_file(recipe.file, args.file):
             _note(
@@ -209,7 +242,7 @@ def evaluate(args: argparse.Namespace, interruption: Interruption) -> None:
         print(scores_of(part, truths[part], guess, preprocessor.target_names, recipe.config.seed))
 
 
-COMMANDS: Final[dict[str, Callable[[argparse.Namespace, Interruption], None]]] = {
+COMMANDS: Final[dict[str, Command]] = {
     "fit": fit,
     "predict": predict,
     "evaluate": evaluate,
@@ -225,6 +258,9 @@ def main(argv: list[str] | None = None) -> int:
     cannot be used. 130, 143: stopped by Ctrl-C or by SIGTERM. Other than 0, one line on standard
     error says why.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the shell: >&-
+            setattr(sys, name, io.TextIOWrapper(_Nowhere()))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may hold what it cannot show
@@ -241,7 +277,12 @@ def main(argv: list[str] | None = None) -> int:
         return _fail(stop.exit_code, stop, kind=stop.name)
     except (DivergenceError, GradientError) as error:
         return _fail(DIVERGED, error)
-    except (ConfigError, DataError, RunError) as error:
+    except DataError as error:
+        from bpref.regression.advice import advised
+
+        missing = getattr(args, "missing", "error")  # an option of "fit" alone
+        return _fail(UNUSABLE, advised(str(error), args.command, missing))
+    except (ConfigError, RunError) as error:
         return _fail(UNUSABLE, error)
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("bpref"):
@@ -304,7 +345,7 @@ def _speaker(args: argparse.Namespace) -> Callable[[str], None]:
 
 
 def _note(text: str) -> None:
-    print(f"{PROG}: note: {text}", file=sys.stderr)
+    print(f"{PROG}: note: {visible(text)}", file=sys.stderr)
 
 
 def _note_if_unfinished(folder: RunFolder, final: bool, epoch: int) -> None:
@@ -322,8 +363,20 @@ def _same_file(one: str, other: str) -> bool:
         return False
 
 
+class _Nowhere(io.RawIOBase):
+    """What a stream leads to that the shell has closed."""
+
+    def writable(self) -> bool:
+        """Take everything."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Forget it."""
+        return len(data)
+
+
 def _fail(code: int, reason: object, kind: str = "error") -> int:
-    line = " ".join(str(reason).split())
+    line = visible(" ".join(str(reason).split()))
     with suppress(OSError):  # there may be no one to tell
         print(f"{PROG}: {kind}: {line}", file=sys.stderr)
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -99,7 +100,15 @@ class Config:
 
     def __post_init__(self) -> None:
         """Refuse what no run could use."""
+        if isinstance(self.hidden_sizes, str) or not isinstance(self.hidden_sizes, Iterable):
+            raise ConfigError(
+                f"hidden_sizes must be a sequence of integers, got {self.hidden_sizes!r}"
+            )
         object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        if not isinstance(self.device, str):
+            raise ConfigError(f"device must be text, such as 'cpu', got {self.device!r}")
+        if not isinstance(self.amp, bool):
+            raise ConfigError(f"amp must be True or False, got {self.amp!r}")
         for name, allowed in (
             ("activation", ACTIVATIONS),
             ("loss", LOSSES),
@@ -153,8 +162,8 @@ class Config:
         """
         options = dict(written)
         version = options.pop("version", None)
-        if not isinstance(version, int) or version > VERSION:
-            raise ConfigError(f"version must be an integer up to {VERSION}, got {version!r}")
+        if type(version) is not int or not 1 <= version <= VERSION:
+            raise ConfigError(f"version must be an integer from 1 to {VERSION}, got {version!r}")
         known = {field.name for field in fields(cls)}
         if unknown := sorted(options.keys() - known):
             raise ConfigError(f"unknown option {unknown[0]!r}")

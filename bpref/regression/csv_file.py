@@ -253,6 +253,13 @@ def _check_bytes(data: bytes, line: int, delimiter: str, source: str) -> None:
         raise DataError(f"{source}: {_position(data, at, line, delimiter)}: a NUL byte, not text")
     if data.isascii():
         return
+    before = b"\n" if line > 1 else b""
+    whole = before + data
+    if (at := whole.find(b"\n" + _UTF8_MARK)) >= 0:
+        number = line - len(before) + whole[: at + 1].count(b"\n")
+        raise DataError(
+            f"{source}: line {number}: a byte order mark inside the file: were two files joined?"
+        )
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -369,6 +376,8 @@ def _ragged(
     if other := _other_delimiter(path, delimiter):
         return DataError(f"{source}: {_wrong_delimiter(other, delimiter)}")
     where = f"column {shown(names[cells])} has none" if cells < len(names) else "it is too long"
+    if len(names) == 1:
+        where = f"the first line, {shown(names[0])}, should name the columns"
     return DataError(
         f"{source}: line {line}: {cells} cell{'s' * (cells != 1)} where the header names "
         f"{len(names)} column{'s' * (len(names) != 1)}: {where}"

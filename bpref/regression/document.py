@@ -204,7 +204,7 @@ def _escape(text: str) -> str:
     """Return text that Markdown shows as it is: the name of a column may hold any sign."""
     text = html.escape(_clean(text), quote=False)
     text = re.sub(r"([\\`*\[\]|])", r"\\\1", text).replace("~", "&#126;")
-    return re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)  # inside a word it means nothing
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # inside a word it means nothing
 
 
 def _table(table: Table, number: int) -> str:

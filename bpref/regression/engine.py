@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -48,7 +49,8 @@ class Engine:
 
     def rows(self, values: np.ndarray) -> Any:
         """Return an array as the loop wants it: dtype of the run, contiguous, on the device."""
-        return np.ascontiguousarray(values, self.dtype)
+        with np.errstate(over="ignore"):  # the loss tells
+            return np.ascontiguousarray(values, self.dtype)
 
     def numpy(self, rows: Any) -> np.ndarray:
         """Return what `rows` made as an array again."""
@@ -194,9 +196,24 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Let the library behind NumPy's matrix products use one thread, then as many as before."""
-    return _libraries().limit(limits=1, user_api="blas")
+_limited = threading.Lock()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let the library behind NumPy's matrix products use one thread, then as many as before.
+
+    The number is one of the whole process. Of runs that overlap, as in a grid search with
+    threads, the first one sets it and takes it back: another would take its 1 for what was before.
+    """
+    if not _limited.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _libraries().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _limited.release()
 
 
 @contextmanager

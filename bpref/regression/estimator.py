@@ -5,12 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from numbers import Integral
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -18,6 +17,7 @@ from bpref.regression.callbacks import Callback, Checkpoint, TrainingState
 from bpref.regression.config import Config
 from bpref.regression.errors import ConfigError
 from bpref.regression.history import History
+from bpref.regression.scaling import Scaling
 from bpref.regression.trainer import CHECKPOINT_VERSION, Data, Outcome, predict, train
 
 OPTIONS: Final = (  # of Config, under the same names
@@ -27,6 +27,7 @@ OPTIONS: Final = (  # of Config, under the same names
 )
 # What the weights and the optimizer's memory belong to: a model is trained further only with it.
 LASTING: Final = ("hidden_sizes", "activation", "optimizer", "momentum", "dtype")
+SPAN: Final = 1e-30  # smallest ratio of two sample weights: float32 has to hold their products
 FLOATS: Final = (np.float64, np.float32)  # dtypes of X that are kept
 
 
@@ -126,7 +127,9 @@ class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     Notes
     -----
     A weight of 2 counts as the row twice, where all rows are in one batch. A weight of 0 leaves
-    the row out, from the standardisation and the validation, too.
+    the row out, from the standardisation and the validation, too. Only the ratios of the weights
+    count. `score` is R², of several outputs the mean of theirs; it has weights of its own, and
+    those of the training play no part in it.
 
     `partial_fit` and a warm start go on exactly, with the optimizer's memory: k calls of
     `partial_fit` on all rows give, bit for bit, the weights of a `fit` with k epochs, and two warm
@@ -358,10 +361,21 @@ class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if weight.min() < 0 or weight.max() == 0:
             raise ValueError("sample_weight must be at least 0 and not zero everywhere")
         counts = weight > 0
+        low, high = weight[counts].min(), weight.max()
+        if low < high * SPAN:
+            raise ValueError(
+                f"sample_weight from {low:g} to {high:g}: the smallest above 0 must be at least "
+                f"{SPAN:g} of the largest"
+            )
+        # Only their ratios count. Divided by a power of two, which changes no bit of a result.
+        weight = np.ldexp(weight, -np.frexp(high)[1])
         return (X, y, weight) if counts.all() else (X[counts], y[counts], weight[counts])
 
     def _options(self, seed: int, dtype: str) -> Config:
         """Return the parameters as the trainer takes them."""
+        for name in ("standardize", "warm_start"):
+            if not isinstance(value := plain(getattr(self, name)), bool):
+                raise ConfigError(f"{name} must be True or False, got {value!r}")
         options = {name: plain(getattr(self, name)) for name in OPTIONS}
         return Config(
             **options,
@@ -454,46 +468,6 @@ class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             "best_epoch": self.n_iter_,  # early stopping counts from here
             "best_loss": None,
         }
-
-
-class Scaling(NamedTuple):
-    """Every column of a table minus its mean, divided by its standard deviation.
-
-    Attributes
-    ----------
-    mean, scale : ndarray, float64, shape (d,)
-    """
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    @classmethod
-    def of(
-        cls, name: str, values: np.ndarray, weight: np.ndarray | None, standardize: bool
-    ) -> Scaling:
-        """Return the scaling for `values` (N, d) with weights (N,); without, 0 and 1."""
-        if not standardize:
-            return cls(np.zeros(values.shape[1]), np.ones(values.shape[1]))
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaler = StandardScaler().fit(values, sample_weight=weight)
-        scaling = cls(scaler.mean_.astype(np.float64), scaler.scale_.astype(np.float64))
-        if not np.isfinite(scaling).all():
-            raise ValueError(f"{name} has values too large to be standardised")
-        return scaling
-
-    def apply(self, name: str, values: np.ndarray, dtype: str) -> np.ndarray:
-        """Return the scaled values in a new array of this dtype; computed in float64."""
-        scaled = np.empty(values.shape, dtype)
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.subtract(values, self.mean, out=scaled, casting="same_kind")
-            np.divide(scaled, self.scale, out=scaled, casting="same_kind")
-        if not np.isfinite(scaled).all():
-            raise ValueError(f"{name} has values too large for {dtype}")
-        return scaled
-
-    def undo(self, scaled: np.ndarray) -> np.ndarray:
-        """Return the values, float64."""
-        return scaled * self.scale + self.mean
 
 
 class OneEpoch(Callback):

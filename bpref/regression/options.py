@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 
 from bpref import __version__
 from bpref.regression.config import Config
+from bpref.regression.wording import visible
 
 PROG: Final = "bpref-train"
 
@@ -67,8 +68,9 @@ Defaults stand in brackets.
   --device NAME             auto, cpu, cuda, cuda:1, mps [{device}]; --amp: bfloat16
   --dtype NAME              float32, float64 [{dtype}]
   --backend NAME            auto, torch, numpy [{backend}]
-  --run FOLDER              what the run is kept in [bpref-run]; for torchrun,
-                            which has a --run of its own: --folder
+  --run FOLDER              what the run is kept in, TensorBoard's logs as well
+                            [bpref-run]; for torchrun, which has a --run of its
+                            own: --folder
   --force                   replace the run that FOLDER holds
   --checkpoint-every X      seconds between two checkpoints, at least [10]
   --check-gradients         compare autograd with bpref on the first batch
@@ -138,7 +140,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, without the usage."""
-        line = " ".join(message.split())
+        line = visible(" ".join(message.split()))
         self.exit(2, f"{PROG}: error: {line}\n")
 
 
@@ -200,6 +202,8 @@ def _seconds(text: str) -> float:
 
 
 def _delimiter(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must be one character, got ''")
     return "\t" if text in ("\\t", "tab") else text
 
 

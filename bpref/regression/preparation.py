@@ -140,14 +140,16 @@ def restore(folder: RunFolder, recipe: Recipe, file: str | None = None) -> Rows:
         )
     name = path_name(split_path)
     try:
-        written = pd.read_csv(split_path, dtype={"line": np.int64, "part": str})
+        content = split_path.read_bytes()
+        written = pd.read_csv(io.BytesIO(content), dtype={"line": np.int64, "part": str})
         parts, lines = written["part"].to_numpy(), written["line"].to_numpy()
     except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise RunError(f"{name}: damaged or missing: {reason}") from None
     split = {part: np.flatnonzero(parts == part) for part in PARTS}
     counts = {part: len(rows) for part, rows in split.items()}
-    if not np.array_equal(lines, frame.index.to_numpy()) or counts != recipe.rows:
+    same = recipe.split_sha256 in ("", hashlib.sha256(content).hexdigest())
+    if not same or not np.array_equal(lines, frame.index.to_numpy()) or counts != recipe.rows:
         raise RunError(f"{name}: does not fit the table and config.json: it was changed")
     return _rows(frame, sha256, preprocessor, split, recipe.config.dtype)
 

@@ -9,6 +9,7 @@ from typing import NoReturn, TextIO
 from tqdm import tqdm
 
 from bpref.regression.callbacks import Callback, TrainingState
+from bpref.regression.wording import digits
 
 FORMAT = "{desc} |{bar}| {percentage:3.0f}%{postfix}, {rate_fmt}, {remaining} left"
 MANY_ROWS = 100_000  # an epoch takes long enough to look at
@@ -111,7 +112,9 @@ class Progress(Callback):
     def _losses(self, state: TrainingState) -> list[str]:
         losses = ("training", state.epoch_loss), ("validation", state.val_loss)
         # A loss that is not a number is one that was not measured.
-        return [f"{name} loss {loss * self.factor:.4g}" for name, loss in losses if loss == loss]
+        return [
+            f"{name} loss {digits(loss * self.factor)}" for name, loss in losses if loss == loss
+        ]
 
 
 class StepProgress(Progress):

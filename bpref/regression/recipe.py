@@ -8,6 +8,7 @@ from typing import Any, Final
 from bpref import __version__
 from bpref.regression.checkpoint import check_format
 from bpref.regression.config import Config
+from bpref.regression.csv_file import DELIMITERS
 from bpref.regression.errors import ConfigError, RunError
 from bpref.regression.wording import shown
 
@@ -30,6 +31,8 @@ class Recipe:
     delimiter : str
     rows : dict
         How many rows "train", "validation" and "test" have. Which ones is in split.csv.
+    split_sha256 : str
+        Of the bytes of split.csv; empty in a run of a version that did not write it.
     log_gradients : bool
     """
 
@@ -41,6 +44,7 @@ class Recipe:
     categorical: tuple[str, ...] = ()
     delimiter: str = ","
     rows: dict[str, int] = field(default_factory=dict)
+    split_sha256: str = ""
     log_gradients: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,6 +61,7 @@ class Recipe:
                 "categorical": list(self.categorical),
                 "delimiter": self.delimiter,
                 "rows": self.rows,
+                "split_sha256": self.split_sha256,
             },
             "log_gradients": self.log_gradients,
         }
@@ -89,6 +94,8 @@ class Recipe:
                 )
             return data[key]
 
+        if entry("delimiter", str) not in DELIMITERS:
+            raise RunError(f"{name}: damaged: delimiter is {shown(data['delimiter'])}")
         columns = {}
         for key in ("targets", "drop", "categorical"):
             columns[key] = tuple(entry(key, list))
@@ -99,7 +106,8 @@ class Recipe:
             file=None if data.get("file") is None else entry("file", str),
             sha256=entry("sha256", str),
             **columns,
-            delimiter=entry("delimiter", str),
+            delimiter=data["delimiter"],
             rows=entry("rows", dict),
+            split_sha256=entry("split_sha256", str) if "split_sha256" in data else "",
             log_gradients=bool(written.get("log_gradients")),
         )

@@ -103,7 +103,16 @@ class RunFolder:
 
     def command(self, name: str) -> str:
         """Return what one types for a command on this folder."""
-        return f"bpref-train {name} {shlex.quote(os.fspath(self.path))}"
+        path = os.fspath(self.path)
+        if path.isprintable():
+            return f"bpref-train {name} {shlex.quote(path)}"
+        escapes = path.encode("unicode_escape").decode().replace("'", r"\'")
+        return f"bpref-train {name} $'{escapes}'"  # which is how a shell reads escapes
+
+    def holds(self, file: str | os.PathLike[str]) -> bool:
+        """Return whether a path leads to a file of the run, there or not."""
+        path = Path(file)
+        return path.name in FILES and path.parent.resolve() == self.path.resolve()
 
     # Beginning
 
@@ -213,7 +222,7 @@ class RunFolder:
             return True
         try:
             written = json.loads(self.config_path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return False
         return isinstance(written, dict) and {"format", "options", "data"} <= written.keys()
 
@@ -279,7 +288,8 @@ class RunFolder:
             If the folder holds no run, or one that this version cannot read.
         """
         if not self.path.is_dir():
-            what = "is no folder" if self.path.exists() else "no such folder"
+            there = self.path.exists()
+            what = "is no folder; the FOLDER of a run comes first" if there else "no such folder"
             raise RunError(f"{self.name}: {what}")
         if not self.config_path.exists():
             if (self.path / LOCK).exists():
@@ -288,6 +298,10 @@ class RunFolder:
                     "bpref-train fit"
                 )
             raise RunError(f"{self.name}: not the folder of a run: it has no config.json")
+        for name in FILES:
+            path = self.path / name
+            if path.exists() and not path.is_file():  # a pipe would be waited for
+                raise RunError(f"{path_name(path)}: cannot be read: not a regular file")
         return Recipe.from_dict(self.read_json("config.json"), path_name(self.config_path))
 
     def read_json(self, name: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import pairwise
 from signal import SIGTERM
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from bpref.regression.run_folder import Model, RunFolder
 from bpref.regression.saving import Saving
 from bpref.regression.scores import METRICS, scores
 from bpref.regression.tensorboard import TensorBoard
+from bpref.regression.wording import digits, path_name, visible
 
 NAMES = {"mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 MOST_COLUMNS = 20  # in what is printed; the report has all
@@ -87,36 +88,39 @@ def run(
     Stopped
         After a signal; the state is saved.
     """
-    interruption.waits = True  # a signal ends the step, not the process
-    config, data = recipe.config, data_of(rows)
-    if check_gradients:
-        _check_gradients(config, data, say)
-    factor = loss_factor(config, rows.preprocessor)
-    with ExitStack() as stack:
-        more = None
-        callbacks: list[Callback] = []
-        if recipe.log_gradients:
-            path = folder.path / "gradients.jsonl"
-            log = GradientLog(config, data.X_train, path, warn=lambda text: say(f"warning  {text}"))
-            callbacks.append(stack.enter_context(closing(log)))
-            more = log.scalars
-        board = TensorBoard(folder.path / "tensorboard", factor=factor, more=more)
-        saving = Saving(
-            folder,
-            interruption,
-            every=every,
-            factor=factor,
-            seconds=seconds,
-            before=[board.flush],
-        )
-        callbacks += [stack.enter_context(closing(board)), stack.enter_context(closing(saving))]
-        if not quiet:
-            bar = progress(len(data.X_train), factor=factor)
-            callbacks.append(stack.enter_context(closing(bar)))
-        outcome = _train(folder, config, data, callbacks, saving, state, group)
-    seconds = saving.seconds
+    with _kept(folder, state) as kept:
+        interruption.waits = True  # a signal ends the step, not the process
+        config, data = recipe.config, data_of(rows)
+        if check_gradients:
+            _check_gradients(config, data, say)
+        factor = loss_factor(config, rows.preprocessor)
+        with ExitStack() as stack:
+            more = None
+            callbacks: list[Callback] = []
+            if recipe.log_gradients:
+                path = folder.path / "gradients.jsonl"
+                log = GradientLog(
+                    config, data.X_train, path, warn=lambda text: say(f"warning  {text}")
+                )
+                callbacks.append(stack.enter_context(closing(log)))
+                more = log.scalars
+            board = TensorBoard(folder.path / "tensorboard", factor=factor, more=more)
+            saving = Saving(
+                folder,
+                interruption,
+                every=every,
+                factor=factor,
+                seconds=seconds,
+                before=[board.flush],
+            )
+            kept.saving = saving
+            callbacks += [stack.enter_context(closing(board)), stack.enter_context(closing(saving))]
+            if not quiet:
+                bar = progress(len(data.X_train), factor=factor)
+                callbacks.append(stack.enter_context(closing(bar)))
+            outcome = _train(folder, config, data, callbacks, state, group)
+        seconds = saving.seconds
 
-    with _kept(folder, saving):
         saving.save(outcome.checkpoint)
         interruption.waits = False  # from here on a signal stops at once
         if interruption.received or outcome.stop_reason == INTERRUPTED:
@@ -134,11 +138,15 @@ def run(
             f"{seconds:.3g} s with {outcome.backend} on {outcome.device}: "
             f"{outcome.stop_reason}; weights of epoch {outcome.best_epoch}"
         )
+        if recipe.log_gradients:
+            say(
+                f"gradients norms of each layer are in {path_name(folder.path / 'gradients.jsonl')}"
+            )
         if report:
             say("report   is being written: baselines on the same rows")
             written = report_on(folder, recipe, rows, model, outcome.history, facts)
             found = written.scores
-            say(f"result   {written.verdict}")
+            say(f"result   {visible(written.verdict)}")
         else:
             found = judge(folder, recipe, rows, model)
         folder.write_json(
@@ -158,7 +166,7 @@ def run(
         )
     say(scores_table(found))
     where = folder.path / "report.html" if report else folder.path
-    say(f"written  {where}; next: {folder.command('predict')} FILE")
+    say(f"written  {path_name(where)}; next: {folder.command('predict')} FILE")
 
 
 def _train(
@@ -166,21 +174,19 @@ def _train(
     config: Config,
     data: trainer.Data,
     callbacks: Sequence[Callback],
-    saving: Saving,
     state: Checkpoint | None,
     group: Group | None,
 ) -> trainer.Outcome:
-    """Train; of an error, say what is kept."""
-    with _kept(folder, saving):
-        try:
-            return train_on(group, config, data, callbacks=callbacks, state=state)
-        except DivergenceError as error:
-            kept = _keep_what_was_good(folder, error)
-            raise DivergenceError(f"{error}; {kept}") from None
-        except ValueError as error:
-            if state is None or isinstance(error, RunError):
-                raise
-            raise RunError(f"{folder.checkpoint_path}: {error}") from None
+    """Train; of a divergence, say what is kept."""
+    try:
+        return train_on(group, config, data, callbacks=callbacks, state=state)
+    except DivergenceError as error:
+        kept = _keep_what_was_good(folder, error)
+        raise DivergenceError(f"{error}; {kept}") from None
+    except ValueError as error:
+        if state is None or isinstance(error, RunError):
+            raise
+        raise RunError(f"{path_name(folder.checkpoint_path)}: {error}") from None
 
 
 def follow(
@@ -230,17 +236,22 @@ def _check_gradients(config: Config, data: trainer.Data, say: Callable[[str], No
 class _kept:
     """Say after an error or a signal what of the run is kept, and how to go on."""
 
-    def __init__(self, folder: RunFolder, saving: Saving) -> None:
-        self.folder, self.saving = folder, saving
+    def __init__(self, folder: RunFolder, state: Checkpoint | None) -> None:
+        self.folder, self.state = folder, state
+        self.saving: Saving | None = None  # once there is one
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
         if not isinstance(error, RunError | GroupError | Stopped):
             return
-        epoch, step = self.saving.saved or (0, 0)
-        where = f"the state after step {step} (epoch {epoch}) is kept" if step else "nothing was"
+        epoch, step = (self.state["epoch"], self.state["step"]) if self.state else (0, 0)
+        if self.saving is not None and self.saving.saved is not None:
+            epoch, step = self.saving.saved
+        where = (
+            f"the state after step {step} (epoch {epoch}) is kept" if step else "no step was saved"
+        )
         if not self.folder.path.exists():
             text = f"{self.folder.name}: the folder of the run was removed; nothing is kept"
         elif isinstance(error, Stopped):
@@ -401,7 +412,7 @@ def describe(recipe: Recipe, rows: Rows) -> str:
         f"table    {rows.source}: {sum(recipe.rows.values())} rows: {counts}"
         + (f"; {left_out} left out, which miss a value" if left_out else ""),
         *(
-            f"{column.role:8} {column.column}{column.kind and f' ({column.kind})'}: "
+            f"{column.role:8} {visible(column.column)}{column.kind and f' ({column.kind})'}: "
             f"{column.treatment}"
             for column in columns[:MOST_COLUMNS]
         ),
@@ -420,7 +431,7 @@ def scores_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for target, of_target in found.items():
         parts = [part for part in ("train", "validation", "test") if part in of_target]
-        lines.append(f"{target:20}" + "".join(f"{part:>12}" for part in parts))
+        lines.append(f"{visible(target):20}" + "".join(f"{part:>12}" for part in parts))
         for metric in METRICS:
             values = [_shown(of_target[part][metric], metric) for part in parts]
             lines.append(f"  {NAMES[metric]:18}" + "".join(f"{value:>12}" for value in values))
@@ -433,7 +444,7 @@ def scores_of(part: str, y: Array, prediction: Array, targets: Sequence[str], se
     for column, target in enumerate(targets):
         truth, guess = y[:, column], prediction[:, column]
         spans = score_intervals(truth, guess, seed=seed)
-        lines.append(f"{target}: {len(truth)} rows ({part}), with {LEVEL:.0%} interval")
+        lines.append(f"{visible(target)}: {len(truth)} rows ({part}), with {LEVEL:.0%} interval")
         for metric, value in scores(truth, guess).items():
             span = spans[metric]
             ends = f"{_shown(span.low, metric)} to {_shown(span.high, metric)}" if span else "none"
@@ -444,4 +455,4 @@ def scores_of(part: str, y: Array, prediction: Array, targets: Sequence[str], se
 def _shown(value: float | None, metric: str) -> str:
     if value is None or not np.isfinite(value):
         return "undefined"
-    return f"{value:.3f}" if metric == "r2" else f"{value:.4g}"
+    return f"{value:.3f}" if metric == "r2" else digits(value)

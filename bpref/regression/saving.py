@@ -116,7 +116,7 @@ def _lines_until(path: Any, history: History, factor: float) -> bytes:
     there = {}
     with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         for line in file:
-            with contextlib.suppress(ValueError, TypeError, KeyError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
                 epoch = json.loads(line)["epoch"]
                 if line.endswith(b"\n"):  # else the process was killed within the line
                     there[epoch] = line

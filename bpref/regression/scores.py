@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 METRICS: Final = ("mse", "rmse", "mae", "r2")
+TINY: Final = 1e-290  # below, a mean of squares has lost digits
 
 
 def scores(y: Array, prediction: Array) -> dict[str, Array]:
@@ -43,11 +44,17 @@ def scores(y: Array, prediction: Array) -> dict[str, Array]:
     error = y - prediction
     mse = np.mean(error**2, axis=-1)
     # ptp, not the variance: the mean of equal values may be off by a rounding error.
-    varies = np.ptp(y, axis=-1) > 0
-    variance = np.where(varies, np.var(y, axis=-1), np.nan)
+    spread = np.ptp(y, axis=-1)
+    variance = np.where(spread > 0, np.var(y, axis=-1), np.nan)
+    r2 = 1 - mse / np.where(variance > TINY, variance, np.nan)
+    if np.any(variance <= TINY):  # a square has left the range of float64, their ratio has not
+        unit = np.where(spread > 0, spread, 1.0)[..., None]
+        with np.errstate(all="ignore"):
+            ratio = np.mean((error / unit) ** 2, axis=-1) / np.var(y / unit, axis=-1)
+        r2 = np.where(variance <= TINY, 1 - ratio, r2)
     return {
         "mse": mse,
         "rmse": np.sqrt(mse),
         "mae": np.mean(np.abs(error), axis=-1),
-        "r2": 1 - mse / variance,
+        "r2": r2,
     }

@@ -248,6 +248,8 @@ def _decide(file: CsvFile, at: int, texts: _Texts) -> tuple[Values, str]:
             place, cell = file.place(first, at), file.cell(first, at).strip()
             fault = f"{shown(cell)} is a number in a column of text"
         fault = fault or f"{shown(cell)} is text in a column of numbers"
+        if not any(letter.isalnum() for letter in cell):
+            fault += ": if it stands for a missing value, leave the cell empty"
         raise DataError(f"{place}: {fault}")
     if all(level.lower() in BOOLEANS for level in levels):
         truth = np.array([BOOLEANS[level.lower()] for level in levels])

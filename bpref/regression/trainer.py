@@ -362,7 +362,9 @@ def make_engine(
         backend = "torch"
     if checkpoint is not None:
         began = checkpoint.get("backend")
-        if began not in ("numpy", "torch") or config.backend not in ("auto", began):
+        if began not in ("numpy", "torch"):
+            raise ValueError(f"checkpoint: backend must be 'numpy' or 'torch', got {began!r}")
+        if config.backend not in ("auto", began):
             raise ConfigError(f"backend must be {began!r}, as before the interruption")
         backend = began
         if backend == "numpy" and (config.amp or config.device not in ("auto", "cpu")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
@@ -21,6 +22,32 @@ def shown(text: object) -> str:
     """
     whole = str(text)
     return repr(whole if len(whole) <= LIMIT else whole[:LIMIT] + "…")
+
+
+def visible(text: str) -> str:
+    r"""Return `text` with escapes for what a terminal would obey or hide; otherwise as it is.
+
+    A name from a file may hold an escape sequence, a line break, or signs that turn the direction.
+
+    Examples
+    --------
+    >>> print(visible("größe\x1b[31m\u202e"))
+    größe\x1b[31m\u202e
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
+
+
+def digits(value: float) -> str:
+    """Return the number with four significant digits; below ten million without an exponent.
+
+    Examples
+    --------
+    >>> digits(7.64423), digits(82834.5), digits(1.5e9)
+    ('7.644', '82834', '1.5e+09')
+    """
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e7 else f"{value:.4g}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -46,9 +73,14 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
     >>> nearest("Prise", ["rooms"]) is None
     True
     """
-    lower = {other.casefold(): other for other in reversed(names)}
-    close = difflib.get_close_matches(name.casefold(), lower, n=1)
-    return lower[close[0]] if close else None
+    plain = {_plain(other): other for other in reversed(names)}
+    close = difflib.get_close_matches(_plain(name), plain, n=1)
+    return plain[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    """Return what makes names alike: no capitals, and one form of letters that look the same."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def missing_name(name: str, names: Sequence[str]) -> str:
@@ -62,6 +94,10 @@ def missing_name(name: str, names: Sequence[str]) -> str:
     "no column 'y'; the columns are size, price"
     """
     other = nearest(name, names)
+    if other is not None and unicodedata.normalize("NFKC", other) == unicodedata.normalize(
+        "NFKC", name
+    ):  # "é" may be one sign or two
+        return f"no column {name!a}; did you mean {other!a}, which looks alike?"
     hint = f"did you mean {shown(other)}?" if other else f"the columns are {listed(names)}"
     return f"no column {shown(name)}; {hint}"
 

@@ -15,6 +15,7 @@ import pytest
 from test_regression_bad_tables import LATER, ROWS, TRAIN, UNREADABLE
 
 from bpref.regression import checkpoint, options
+from bpref.regression.advice import advised
 from bpref.regression.command import COMMANDS, main
 from bpref.regression.config import Config
 from bpref.regression.options import build_parser, config_of
@@ -233,7 +234,7 @@ def test_a_terminal_shows_a_bar(tmp_path):
 def test_a_bad_file_is_one_line_and_nothing_is_written(command, tmp_path, content, message):
     (tmp_path / "t.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
     result = command("fit", "t.csv", "--target", "y")
-    assert result == (2, "", f"bpref-train: error: {message}\n")
+    assert result == (2, "", f"bpref-train: error: {advised(message, 'fit')}\n")
     assert os.listdir(tmp_path) == ["t.csv"]
 
 
@@ -350,7 +351,7 @@ def test_a_later_table_that_does_not_fit(command, tmp_path, content, missing, me
     assert command("fit", "t.csv", "--target", "price", "--epochs", 1, *QUIET)[0] == 0
     (tmp_path / "new.csv").write_text(content)
     result = command("predict", "bpref-run", "new.csv", "--output", "out.csv")
-    assert result == (2, "", f"bpref-train: error: {message}\n")
+    assert result == (2, "", f"bpref-train: error: {advised(message, 'predict')}\n")
     assert not (tmp_path / "out.csv").exists()
 
 
@@ -362,7 +363,7 @@ def test_rows_that_miss_a_value_stay_without_prediction(command, tmp_path):
     code, out, err = command("predict", "bpref-run", "new.csv")
     assert code == 0
     assert [bool(line.split(",")[2]) for line in out.splitlines()[1:]] == [True, False, False, True]
-    assert "note: 2 rows miss a value and have no prediction" in err
+    assert "note: 2 rows have no prediction: a value is missing (--missing drop)" in err
 
 
 def test_the_table_itself_is_never_overwritten(houses, tmp_path):

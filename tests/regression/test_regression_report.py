@@ -217,7 +217,7 @@ def test_a_second_report_replaces_the_first(tmp_path):
         (
             line,
             (60, 20, 30),
-            r"^The network does not beat least squares: .* contains zero\. .*On these rows the two",
+            r"^The network is not shown to beat least squares: .* contains zero\. .*On these rows",
         ),
         (
             lambda X, y, rows: np.zeros_like(y) + 9,
@@ -345,6 +345,7 @@ def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path):
 @example(["a", "&amp;"])
 @example(["[x](y)", "![z](w)"])
 @example(["a\x00\nb", "\ud7ff"])
+@example(["__0__", "a_b"])
 def test_markdown_shows_a_cell_as_it_is(cells):
     def squeeze(text):
         return " ".join("".join(c if c.isprintable() else " " for c in text).split())
