@@ -14,6 +14,7 @@ SPEED = (
     "layers",
     "operators",
     "regression",
+    "regression_scaling",
 )  # one process for each number of threads
 NAMES = (*SPEED, "first_page")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

@@ -21,31 +21,50 @@ OPTIONS: tuple[dict[str, Any], ...] = (
     {"activation": "gelu", "optimizer": "adam"},
 )
 INPUTS = 20
-ROUNDS = 7
+ROUNDS = 6
 
 
-def ratio(hidden: tuple[int, ...], batch: int, options: dict[str, Any]) -> float:
-    """Return the time of an epoch with PyTorch, divided by that with NumPy."""
+def options_of(hidden: tuple[int, ...], batch: int, **options: Any) -> Any:
+    """Return the configuration of one epoch."""
+    from bpref.regression import Config
+
+    return Config(hidden_sizes=hidden, batch_size=batch, epochs=1, **options)
+
+
+def steps_of(hidden: tuple[int, ...], batch: int) -> int:
+    """Return how many steps take a while, whatever the size of the network is."""
+    work = batch * sum(a * b for a, b in zip((INPUTS, *hidden), (*hidden, 1), strict=True))
+    return max(2, min(200, 100_000_000 // work))
+
+
+def table(hidden: tuple[int, ...], batch: int) -> Any:
+    """Return the rows of so many steps."""
     import numpy as np
 
-    from bpref.regression import Config, Data, train
+    from bpref.regression import Data
 
-    work = batch * sum(a * b for a, b in zip((INPUTS, *hidden), (*hidden, 1), strict=True))
-    steps = max(2, min(200, 100_000_000 // work))
-    X = np.random.default_rng(0).standard_normal((batch * steps, INPUTS)).astype(np.float32)
-    data = Data(X, X[:, :1].copy())
-    ratios = []
-    for _ in range(ROUNDS):
+    rows = batch * steps_of(hidden, batch)
+    X = np.random.default_rng(0).standard_normal((rows, INPUTS)).astype(np.float32)
+    return Data(X, X[:, :1].copy())
+
+
+def ratios(
+    hidden: tuple[int, ...], batch: int, options: dict[str, Any], rounds: int
+) -> list[float]:
+    """Return the time of an epoch with PyTorch, divided by that with NumPy, in every round."""
+    from bpref.regression import train
+
+    data = table(hidden, batch)
+    found = []
+    for _ in range(rounds + 1):
         seconds = {}
         for backend in ("numpy", "torch"):
-            config = Config(
-                hidden_sizes=hidden, batch_size=batch, epochs=1, backend=backend, **options
-            )
+            config = options_of(hidden, batch, backend=backend, **options)
             start = time.perf_counter()
             train(config, data)
             seconds[backend] = time.perf_counter() - start
-        ratios.append(seconds["torch"] / seconds["numpy"])
-    return statistics.median(ratios[1:])  # the first one loads the libraries
+        found.append(seconds["torch"] / seconds["numpy"])
+    return found[1:]  # the first one loads the libraries
 
 
 def main() -> None:
@@ -59,7 +78,10 @@ def main() -> None:
     for options in OPTIONS:
         print(", ".join(options.values()), "| batch", *BATCHES)
         for hidden in HIDDEN:
-            values = [f"{ratio(hidden, batch, options):6.2f}" for batch in BATCHES]
+            values = [
+                f"{statistics.median(ratios(hidden, batch, options, ROUNDS)):6.2f}"
+                for batch in BATCHES
+            ]
             print(f"{'-'.join(map(str, hidden)):>10}", *values, flush=True)
 
 

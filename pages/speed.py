@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def table(text: dict[str, Any], lang: str, cases: dict[str, Any]) -> list[str]:
     lines += ["| " + " | ".join([text["contender"][lang], *heads]) + " |"]
     lines += ["|---|" + "---:|" * len(cases)]
     for name in contenders:
-        cells = [_cell(rows.get(name)) for rows in cases.values()]
+        cells = [cell(rows.get(name)) for rows in cases.values()]
         lines.append("| " + " | ".join([contender_name(text, lang, name), *cells]) + " |")
     return [*lines, "", "</div>"]
 
@@ -92,7 +93,7 @@ def _turned(
     lines += ["| " + " | ".join([text["layer"][lang], *names]) + " |"]
     lines += ["|---|" + "---:|" * len(names)]
     for case, rows in cases.items():
-        cells = [_cell(rows.get(name)) for name in contenders]
+        cells = [cell(rows.get(name)) for name in contenders]
         lines.append("| " + " | ".join([case_name(text, lang, case), *cells]) + " |")
     return [*lines, "", "</div>"]
 
@@ -109,7 +110,8 @@ def contender_name(text: dict[str, Any], lang: str, name: str) -> str:
     return str(text["names"][name][lang]) if name in text["names"] else name
 
 
-def _cell(row: dict[str, float] | None) -> str:
+def cell(row: Mapping[str, float] | None) -> str:
+    """Return the median and the quartiles."""
     if row is None:
         return "—"
     digits = 2 if row["x"] < 10 else 1
@@ -154,7 +156,7 @@ def _operators(text: dict[str, Any], lang: str, measured: dict[str, Any]) -> lis
     behind = []
     for name in names:
         best = [_best(measured["threads"][count][name]) for count in counts]
-        lines.append("| " + " | ".join([f"`{name}`", *map(_cell, best)]) + " |")
+        lines.append("| " + " | ".join([f"`{name}`", *map(cell, best)]) + " |")
         if any(row["x"] < 1 for row in best):
             behind.append(name)
     lines += ["", "</div>", "", *_operator_reasons(text, lang, behind), ""]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pages import words
+from pages import speed_scaling, words
 from pages.speed import RESULTS, case_name, contender_name, machine_line, table
 
 AUTO = "bpref auto"
@@ -33,6 +33,7 @@ def pages(lang: str) -> dict[str, str]:
     lines += ["", *reasons(text, lang, threads)]
     lines += ["", f"## {text['memory']['title'][lang]} {{ #memory }}", ""]
     lines += [text["memory"][lang].strip(), "", *memory(text, lang, threads)]
+    lines += ["", *speed_scaling.section(lang)]
     lines += ["", f'!!! warning "{text["mistake"]["title"][lang]}"', ""]
     lines += [f"    {text['mistake'][lang]}", ""]
     return {"speed-regression.md": "\n".join(lines)}
@@ -71,7 +72,7 @@ def reasons(text: dict[str, Any], lang: str, threads: dict[str, Any]) -> list[st
     for count, cases in threads.items():
         for case, rows in cases.items():
             for name, factor in ahead(rows):
-                if count not in text["why"].get(name, {}):
+                if count not in text.get("why", {}).get(name, {}):
                     place = f'[why."{name}".{count}], ahead in {case!r}'
                     raise KeyError(f"pages/speed_regression.toml: no {place}")
                 why = text["why"][name][count][lang]

@@ -9,7 +9,9 @@ from typing import Any
 from bpref.regression.config import Config
 from bpref.regression.errors import ConfigError
 
-WORK_FOR_THREADS = 10_000_000  # multiply-adds of a forward pass; below, one core is as fast
+# Multiply-adds of a forward pass. Below, one core is as fast; measured with
+# `python -m benchmarks regression_scaling`.
+WORK_FOR_THREADS = {"numpy": 50_000_000, "torch": 2_000_000}
 WORK_FOR_TORCH = 50_000_000
 VALUES_FOR_TORCH_GELU = 40_000
 

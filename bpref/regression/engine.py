@@ -97,7 +97,7 @@ class NumpyEngine(Engine):
     @contextmanager
     def context(self) -> Iterator[None]:
         """Let inf and nan pass: the loop looks for them. Small products stay on one core."""
-        small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS
+        small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS["numpy"]
         with np.errstate(all="ignore"), one_blas_thread() if small else nullcontext():
             yield
 
@@ -173,7 +173,7 @@ class TorchEngine(Engine):
 
     def context(self) -> AbstractContextManager[Any]:
         """Leave the other cores alone where the work of a step is too small to be shared."""
-        small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS
+        small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS["torch"]
         return one_thread() if small and self.device == "cpu" else nullcontext()
 
     def numpy(self, rows: Any) -> np.ndarray:
@@ -196,29 +196,44 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-_limited = threading.Lock()
+_blas, _torch = threading.Lock(), threading.Lock()
 
 
 @contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Let the library behind NumPy's matrix products use one thread, then as many as before.
+def _by_the_first(lock: threading.Lock, limit: AbstractContextManager[Any]) -> Iterator[None]:
+    """Limit the threads, a number of the whole process, unless another run has done so.
 
-    The number is one of the whole process. Of runs that overlap, as in a grid search with
-    threads, the first one sets it and takes it back: another would take its 1 for what was before.
+    Of runs that overlap, as in a grid search with threads, the first one sets the number and takes
+    it back: another would take its 1 for what was before.
     """
-    if not _limited.acquire(blocking=False):
+    if not lock.acquire(blocking=False):
         yield
         return
     try:
-        with _libraries().limit(limits=1, user_api="blas"):
+        with limit:
             yield
     finally:
-        _limited.release()
+        lock.release()
+
+
+def one_blas_thread() -> AbstractContextManager[None]:
+    """Let the library behind NumPy's matrix products use one thread, then as many as before."""
+    return _by_the_first(_blas, _one_blas_thread())
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def _one_blas_thread() -> Iterator[None]:
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
+def one_thread() -> AbstractContextManager[None]:
     """Let PyTorch use one thread, then as many as before."""
+    return _by_the_first(_torch, _one_torch_thread())
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()

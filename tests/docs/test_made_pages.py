@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bpref.ops import FAMILIES, OPERATORS
-from pages import made_pages, speed, speed_regression, words
+from pages import made_pages, speed, speed_regression, speed_scaling, words
 from pages.latex import latex
 
 PAGES = made_pages.all_pages()
@@ -42,7 +42,7 @@ def test_every_letter_of_a_cost_is_explained_by_its_sizes():
             assert latex(rule)
 
 
-@pytest.mark.parametrize("name", ["speed", "speed_regression"])
+@pytest.mark.parametrize("name", ["speed", "speed_regression", "speed_scaling"])
 def test_no_number_is_typed_into_the_sentences_of_the_speed_pages(name):
     """Ratios come from the result files; the sentences hold sizes of networks only."""
     text = Path(f"pages/{name}.toml").read_text(encoding="utf-8")
@@ -73,3 +73,44 @@ def test_who_is_ahead_of_auto_needs_a_reason():
     assert speed_regression.reasons(text, "en", threads)[-1] == (
         "- 100 × 1, 1-10-1, one thread: skorch is 1.25 times as fast. Because."
     )
+
+
+def cells(**lows):
+    """One network, and the lower quartile of each batch size."""
+    return {"2-3-1": {size[1:]: {"low": low, "x": low} for size, low in lows.items()}}
+
+
+@pytest.mark.parametrize(
+    ("lows", "expected"),
+    [
+        ({"b1": 0.5, "b2": 1.1, "b4": 1.2}, "ahead in 2 of 3 cases, and in every case from 18 "),
+        ({"b1": 1.5, "b2": 0.9, "b4": 1.2}, "ahead in 2 of 3 cases, and in every case from 36 "),
+        ({"b1": 1.5, "b2": 1.5}, "ahead in 2 of 2 cases, and in every case from 9 "),
+        ({"b1": 1.5, "b2": 1.0}, "ahead in 1 of 2 cases; the case with the most work is not"),
+        ({"b1": 0.5}, "ahead in 0 of 1 cases; the case with the most work is not"),
+    ],
+)
+def test_from_which_work_a_step_pays(lows, expected):
+    text = words.load("speed_scaling")
+    assert f"It: {expected}" in speed_scaling.pays(text, "en", "It", cells(**lows))
+
+
+@pytest.mark.parametrize(
+    ("choices", "expected"),
+    [
+        ([(False, 0.5), (True, 2.0)], 1.0),  # right both times
+        ([(True, 0.5), (False, 2.0)], 2.0),
+        ([(False, 4.0), (False, 1.0)], 2.0),  # once four times as slow: the geometric mean
+    ],
+)
+def test_what_a_rule_costs(choices, expected):
+    assert speed_scaling.cost(choices) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("large", "verdict"), [(2.0, "supported"), (0.5, "unsupported")])
+def test_the_verdict_on_a_rule_comes_from_the_numbers(large, verdict):
+    text = words.load("speed_scaling")
+    choices = [(False, 0.5), (True, large)]
+    sentence = speed_scaling.policies(text, "en", "cores", choices, 10)
+    assert sentence.endswith(text[verdict]["en"])
+    assert f"in {2 if large > 1 else 1} of 2 cases" in sentence
