@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import optim
 
+from experiments._claim import Claim
 from experiments._regression import (
     BATCH,
     Model,
@@ -28,6 +29,113 @@ from experiments._regression import (
 )
 
 SEEDS = 30
+
+WORKED = ("seeds",)
+
+CLAIMS = (
+    Claim(
+        "regression-batch-means",
+        "The mean of batch means, in which a sample of the last batch weighs "
+        "{{ regression.mean_of_batch_means.weight_ratio | .0f }} times as much as another, differs "
+        "from the mean over the samples of the test set by "
+        "{{ regression.mean_of_batch_means.mean | .3f }} on average over "
+        "{{ regression.seeds }} seeds, by {{ regression.mean_of_batch_means.largest | .3f }} at "
+        "most, and relatively by up to "
+        "{{ regression.mean_of_batch_means.largest_relative | pct1 }}.",
+        "对各批的平均值再取平均，最后一批中每个样本的权重是其他样本的 "
+        "{{ regression.mean_of_batch_means.weight_ratio | .0f }} 倍；得到的测试损失与对样本的"
+        "平均相比，在 {{ regression.seeds }} 个种子上平均差 "
+        "{{ regression.mean_of_batch_means.mean | .3f }}，最多差 "
+        "{{ regression.mean_of_batch_means.largest | .3f }}，相对误差最大 "
+        "{{ regression.mean_of_batch_means.largest_relative | pct1 }}。",
+        "mean_of_batch_means.weight_ratio == 8 and mean_of_batch_means.largest_relative > 0.1 "
+        "and mean_of_batch_means.lowest < 0 < mean_of_batch_means.highest",
+        ("mean_of_batch_means.*",),
+        runs="seeds",
+        spread=("mean_of_batch_means.lowest", "mean_of_batch_means.highest"),
+        figure="regression",
+    ),
+    Claim(
+        "regression-running-loss",
+        "The loss that is collected during the first epoch is "
+        "{{ regression.running_loss.first_epoch_excess | .2f }} above that of the model with which "
+        "the epoch ends, mean over {{ regression.seeds }} seeds; it is above it in each of them.",
+        "第一轮之中收集的损失，比这一轮最终模型的损失高 "
+        "{{ regression.running_loss.first_epoch_excess | .2f }}（{{ regression.seeds }} 个种子的"
+        "平均），每个种子都偏高。",
+        "running_loss.first_epoch_lowest > 0",
+        ("running_loss.*",),
+        runs="seeds",
+        spread=("running_loss.first_epoch_lowest", "running_loss.first_epoch_highest"),
+        figure="regression",
+    ),
+    Claim(
+        "regression-no-gain-over-the-line",
+        "On the article's data the test loss of the trained network is on average "
+        "{{ regression.gap_to_least_squares.mean | .3f }} above that of least squares on the same "
+        "data, and never more than {{ regression.gap_to_least_squares.largest | .2f }} away "
+        "({{ regression.seeds }} seeds). With a learning rate of $0.001$ the expected loss on new "
+        "samples is still {{ regression.sgd_1e3.population.mean | .2f }} (SGD) and "
+        "{{ regression.adam_1e3.population.mean | .2f }} (Adam) after 100 epochs.",
+        "在原文的数据上，训练好的网络的测试损失平均比同样数据上的最小二乘高 "
+        "{{ regression.gap_to_least_squares.mean | .3f }}，相差从不超过 "
+        "{{ regression.gap_to_least_squares.largest | .2f }}（{{ regression.seeds }} 个种子）。"
+        "学习率取 $0.001$ 时，100 轮之后新样本上的期望损失仍有 "
+        "{{ regression.sgd_1e3.population.mean | .2f }}（SGD）和 "
+        "{{ regression.adam_1e3.population.mean | .2f }}（Adam）。",
+        "0 < gap_to_least_squares.mean and gap_to_least_squares.largest < 0.25 "
+        "and sgd_1e2.population.mean > least_squares.population.mean "
+        "and sgd_1e3.population.mean > 1.5 * sgd_1e2.population.mean "
+        "and adam_1e3.population.mean > 1.5 * adam_1e2.population.mean "
+        "and least_squares.train.mean < 1 < least_squares.population.mean",
+        (
+            *("gap_to_least_squares.*", "untrained.*", "sgd_*", "adam_*", "linear_sgd.*"),
+            *("least_squares.*", "true_line.*"),
+        ),
+        runs="seeds",
+        spread=("gap_to_least_squares.min", "gap_to_least_squares.max"),
+        figure="regression",
+    ),
+    Claim(
+        "regression-below-one",
+        "The test losses of {{ regression.seeds }} runs lie between "
+        "{{ regression.sgd_1e2.test.min | .2f }} and {{ regression.sgd_1e2.test.max | .2f }}; "
+        "{{ regression.below_one.count }} are below 1, although the expected loss on new samples "
+        "is at least {{ regression.below_one.smallest_population | .3f }} in every run. A perfect "
+        "predictor measured on 100 samples has a standard deviation of "
+        "{{ regression.perfect.sd | .2f }}, lies between {{ regression.perfect.low | .2f }} and "
+        "{{ regression.perfect.high | .2f }} in 95 % of the cases, and below 1 in "
+        "{{ regression.perfect.share_below_one | pct1 }}.",
+        "{{ regression.seeds }} 次训练的测试损失在 {{ regression.sgd_1e2.test.min | .2f }} 和 "
+        "{{ regression.sgd_1e2.test.max | .2f }} 之间，其中 {{ regression.below_one.count }} 次低于"
+        " 1，而新样本上的期望损失每一次都不低于 "
+        "{{ regression.below_one.smallest_population | .3f }}。完美的预测器在 100 个样本上测出的"
+        "损失，标准差是 {{ regression.perfect.sd | .2f }}，95 % 的情况在 "
+        "{{ regression.perfect.low | .2f }} 和 {{ regression.perfect.high | .2f }} 之间，"
+        "{{ regression.perfect.share_below_one | pct1 }} 低于 1。",
+        "0 < below_one.count < seeds and below_one.smallest_population > 1 "
+        "and perfect.low < 1 < perfect.high and 0.4 < perfect.share_below_one < 0.6",
+        ("below_one.*", "perfect.*", "sgd_1e2.test.*"),
+        runs="seeds",
+        spread=("sgd_1e2.test.min", "sgd_1e2.test.max"),
+        figure="regression",
+    ),
+    Claim(
+        "regression-sgd-and-adam-end-alike",
+        "With a learning rate of $0.01$ the expected loss on new samples after 100 epochs is "
+        "{{ regression.sgd_1e2.population.mean | .3f }} with SGD and "
+        "{{ regression.adam_1e2.population.mean | .3f }} with Adam "
+        "(mean over {{ regression.seeds }} seeds).",
+        "学习率取 $0.01$，100 轮之后新样本上的期望损失，用 SGD 是 "
+        "{{ regression.sgd_1e2.population.mean | .3f }}，用 Adam 是 "
+        "{{ regression.adam_1e2.population.mean | .3f }}（{{ regression.seeds }} 个种子的平均）。",
+        "abs(sgd_1e2.population.mean - adam_1e2.population.mean) < 0.02",
+        ("sgd_1e2.population.*", "adam_1e2.population.*"),
+        runs="seeds",
+        spread=("adam_1e2.population.min", "adam_1e2.population.max"),
+        figure="regression",
+    ),
+)
 
 
 def train(
@@ -113,6 +221,8 @@ def run() -> dict[str, Any]:
     result["gap_to_least_squares"] = {
         "mean": float(gap.mean()),
         "largest": float(np.abs(gap).max()),
+        "min": float(gap.min()),
+        "max": float(gap.max()),
     }
     below = curves["test"][-1] < 1
     result["below_one"] = {
@@ -141,12 +251,16 @@ def run() -> dict[str, Any]:
         "mean": float((means - true_mean).abs().mean()),
         "largest": float((means - true_mean).abs().max()),
         "largest_relative": float(((means - true_mean).abs() / true_mean).max()),
+        "lowest": float((means - true_mean).min()),
+        "highest": float((means - true_mean).max()),
         "weight_ratio": BATCH / (task.n - 3 * BATCH),
     }
     lag = curves["batch_means"][-1] - curves["train"][-1]
     first = curves["epoch"][0] - curves["train"][0]
     result["running_loss"] = {
         "first_epoch_excess": float(first.mean()),
+        "first_epoch_lowest": float(first.min()),
+        "first_epoch_highest": float(first.max()),
         "last_printed_mean": float(np.abs(lag).mean()),
         "last_printed_largest": float(np.abs(lag).max()),
     }

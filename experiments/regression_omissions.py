@@ -57,6 +57,57 @@ CLAIMS = (
         spread=("no_zero_grad.late.min", "no_zero_grad.late.max"),
         figure="regression_omissions",
     ),
+    Claim(
+        "regression-omissions-each-line",
+        "`zero_grad` after `step` gives the same weights. Without `step`, with `step` before "
+        "`backward`, or with `zero_grad` between the two the median test loss stays at "
+        "{{ regression_omissions.no_step.median | .3f }}; with labels of shape (N,) it ends at "
+        "{{ regression_omissions.one_dimensional_labels.median | .3f }}, with the loss summed over "
+        "the batch at {{ regression_omissions.sum.median | .3f }}, and the complete loop at "
+        "{{ regression_omissions.complete.median | .3f }}. Without shuffling it is "
+        "{{ regression_omissions.in_order.median | .3f }}, higher than with it in "
+        "{{ regression_omissions.in_order.worse }} of {{ regression_omissions.seeds }} runs, and "
+        "{{ regression_omissions.sorted_in_order.median | .3f }} if the data are sorted.",
+        "`zero_grad` 放在 `step` 之后，得到的权重相同。没有 `step`，或者 `step` 放在 "
+        "`backward` 之前，或者 `zero_grad` 放在两者之间，测试损失的中位数停在 "
+        "{{ regression_omissions.no_step.median | .3f }}；标签的形状是 (N,) 时为 "
+        "{{ regression_omissions.one_dimensional_labels.median | .3f }}，对批量求和作损失时为 "
+        "{{ regression_omissions.sum.median | .3f }}，完整的循环为 "
+        "{{ regression_omissions.complete.median | .3f }}。不打乱顺序时为 "
+        "{{ regression_omissions.in_order.median | .3f }}，{{ regression_omissions.seeds }} 次中有 "
+        "{{ regression_omissions.in_order.worse }} 次比打乱时高；数据排过序则为 "
+        "{{ regression_omissions.sorted_in_order.median | .3f }}。",
+        "zero_grad_last.same_weights and no_step.median == step_before_backward.median "
+        "and no_step.median == zero_grad_before_step.median "
+        "and no_step.median > 5 * complete.median "
+        "and one_dimensional_labels.median > 3 * complete.median and sum.doubled > 0.4 * seeds "
+        "and in_order.worse > 0.5 * seeds and in_order.doubled == 0 "
+        "and sorted_in_order.doubled == 0",
+        (
+            *("complete.*", "zero_grad_last.*", "zero_grad_before_step.*", "no_step.*"),
+            *("step_before_backward.*", "in_order.*", "sorted_in_order.*"),
+            *("one_dimensional_labels.*", "sum.*"),
+        ),
+        runs="seeds",
+        spread=("in_order.ratio.min", "in_order.ratio.max"),
+        figure="regression_omissions",
+    ),
+    Claim(
+        "regression-omissions-dropout",
+        "With dropout $0.5$ on the hidden layer the mean test loss is "
+        "{{ regression_omissions.dropout.eval | .2f }} in evaluation mode and "
+        "{{ regression_omissions.dropout.train | .2f }} in training mode; it is higher in training "
+        "mode in each of {{ regression_omissions.seeds }} runs.",
+        "隐藏层用 $0.5$ 的 dropout 时，平均测试损失在评估状态下是 "
+        "{{ regression_omissions.dropout.eval | .2f }}，在训练状态下是 "
+        "{{ regression_omissions.dropout.train | .2f }}；{{ regression_omissions.seeds }} 次训练"
+        "中，每一次都是训练状态下更高。",
+        "dropout.ratio.min > 1",
+        ("dropout.*",),
+        runs="seeds",
+        spread=("dropout.ratio.min", "dropout.ratio.max"),
+        figure="regression_omissions",
+    ),
 )
 
 
@@ -114,7 +165,7 @@ def without_zero_grad(task: Task, test: Tensor, complete: Tensor) -> dict[str, A
     }
 
 
-def dropout(task: Task, p: float = 0.5) -> dict[str, float]:
+def dropout(task: Task, p: float = 0.5) -> dict[str, Any]:
     """Train with dropout on the hidden layer; test with the masks off (eval) and on (train)."""
     generator = torch.Generator().manual_seed(0)
 
@@ -134,10 +185,14 @@ def dropout(task: Task, p: float = 0.5) -> dict[str, float]:
             optimizer.step()
     with torch.no_grad():
         test_eval = mse(forward(parameters, task.x_test, False), task.y_test)
-        test_train = [
-            mse(forward(parameters, task.x_test, True), task.y_test).mean() for _ in range(10)
-        ]
-    return {"eval": float(test_eval.mean()), "train": float(torch.stack(test_train).mean())}
+        test_train = [mse(forward(parameters, task.x_test, True), task.y_test) for _ in range(10)]
+    train_mode = torch.stack(test_train).mean(dim=0)
+    ratio = train_mode / test_eval
+    return {
+        "eval": float(test_eval.mean()),
+        "train": float(train_mode.mean()),
+        "ratio": {"min": float(ratio.min()), "max": float(ratio.max())},
+    }
 
 
 def run() -> dict[str, Any]:
@@ -168,6 +223,9 @@ def run() -> dict[str, Any]:
             "doubled": int((test > 2 * complete).sum()),
             "same_weights": bool(torch.equal(changed, weights)),
         }
+        if variant == "in_order":
+            ratio = test / complete
+            result[variant]["ratio"] = {"min": float(ratio.min()), "max": float(ratio.max())}
         if variant == "no_zero_grad":
             result[variant] |= without_zero_grad(task, curves, complete)
             result["curves"] = {

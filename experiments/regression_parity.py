@@ -15,8 +15,27 @@ from torch import nn as torch_nn
 import bpref.functional as F
 from bpref import nn, optim
 from bpref.regression import MLP, RegressionDataset, make_data, make_loaders
+from experiments._claim import Claim
 
 EPOCHS = 100
+
+WORKED = ("steps",)
+
+CLAIMS = (
+    Claim(
+        "regression-parity-rounding",
+        "Trained from the same weights on the same batches in float64, no weight of the NumPy "
+        "network and of the PyTorch network differs by more than "
+        "${{ regression_parity.largest_weight_difference | sci }}$ after any of "
+        "{{ regression_parity.steps }} steps.",
+        "从相同的权重出发，用相同的批量，都用 float64，在 {{ regression_parity.steps }} 步中的任何"
+        "一步之后，NumPy 网络与 PyTorch 网络的任何一个权重都相差不超过 "
+        "${{ regression_parity.largest_weight_difference | sci }}$。",
+        "largest_weight_difference < 1e-13 and largest_loss_difference < 1e-13 and steps == 400",
+        ("largest_*",),
+        exact="deterministic",
+    ),
+)
 
 
 def run() -> dict[str, Any]:
