@@ -62,6 +62,7 @@ def fit(
     steps: int = STEPS,
     hidden: int = HIDDEN,
     every: int = 0,
+    lr: float = LR,
 ) -> Fitted:
     """Train one network for each strength and seed.
 
@@ -74,7 +75,16 @@ def fit(
     seeds, n, _ = data["x"].shape
     size = max(1, BLOCK // (len(strengths) * n * hidden))
     blocks = [
-        _fit(data, range(first, min(first + size, seeds)), method, strengths, steps, hidden, every)
+        _fit(
+            data,
+            range(first, min(first + size, seeds)),
+            method,
+            strengths,
+            steps,
+            hidden,
+            every,
+            lr,
+        )
         for first in range(0, seeds, size)
     ]
     params = [np.concatenate(p, axis=1) for p in zip(*(b.params for b in blocks), strict=True)]
@@ -90,6 +100,7 @@ def _fit(
     steps: int,
     hidden: int,
     every: int,
+    lr: float,
 ) -> Fitted:
     """`fit` for some of the seeds; the first axis is the run, strength by strength."""
     copies = len(strengths)
@@ -126,9 +137,9 @@ def _fit(
                 g = g + strength * p
             # Heavy ball: PyTorch's momentum, written so that its fixed point under the soft
             # threshold is that of the penalised loss.
-            new = p - LR * g + MOMENTUM * (p - before[i])
+            new = p - lr * g + MOMENTUM * (p - before[i])
             if method == "l1" and is_weight:
-                new = soft_threshold(new, LR * strength)
+                new = soft_threshold(new, lr * strength)
             before[i], params[i] = p, new
     return Fitted(_split(params, copies), {k: np.array(v) for k, v in found.items()})
 

@@ -123,12 +123,12 @@ def run() -> dict[str, Any]:
 def draw(result: dict[str, Any], lang: str) -> Figure:
     from experiments.style import INK, SERIES, new_figure
 
-    bias = {"en": "bias", "zh": "偏置"}[lang]
+    bias = {"en": ", bias", "zh": "，偏置"}[lang]
     names = {
-        "lstm_ln": f"LSTM, {bias} +ln T",
-        "lstm_3": f"LSTM, {bias} +3",
-        "gru_5": f"GRU, {bias} +5",
-        "lstm_1": f"LSTM, {bias} +1",
+        "lstm_ln": f"LSTM{bias} +ln T",
+        "lstm_3": f"LSTM{bias} +3",
+        "gru_5": f"GRU{bias} +5",
+        "lstm_1": f"LSTM{bias} +1",
         "lstm": "LSTM",
         "rnn_tanh": "tanh RNN",
     }

@@ -104,7 +104,8 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
     ax.axhline(1.0, color=MUTED, linewidth=1, linestyle="--")
     ax.axvline(1e-3, color=BAD, linewidth=1, linestyle=":")
     ax.text(1.06e-3, 9.0, "1e-3", color=BAD, fontsize=9)
-    ax.text(1.1e-4, 1.04, {"en": "noise floor", "zh": "噪声下限"}[lang], color=MUTED, fontsize=9)
+    floor = {"en": "noise of the labels", "zh": "标签的噪声"}[lang]
+    ax.text(1.1e-4, 1.04, floor, color=MUTED, fontsize=9)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xticks([1e-4, 1e-3, 1e-2, 1e-1, 1], ["1e-4", "1e-3", "1e-2", "1e-1", "1"])

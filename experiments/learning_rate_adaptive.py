@@ -136,15 +136,23 @@ CLAIMS = (
         "{{ learning_rate_adaptive.moved.adagrad.late.min | .2f }} over "
         "{{ learning_rate_adaptive.moved.seeds }} seeds); after a jump at step 10 it is "
         "{{ learning_rate_adaptive.moved.adagrad.early.median | .2f }}. SGD, RMSprop and Adam are "
-        "at most {{ learning_rate_adaptive.others_late | .2f }} away in both cases.",
+        "at most {{ learning_rate_adaptive.others_late | .2f }} away in both cases. With the next "
+        "larger rate Adagrad is "
+        "{{ learning_rate_adaptive.moved.adagrad.larger.late.median | .2f }} "
+        "away after the late jump and "
+        "{{ learning_rate_adaptive.moved.adagrad.larger.early.median | .2f }} after the early one.",
         zh="走了 10 000 步之后最小值跳走，再过 {{ learning_rate_adaptive.moved.after }} 步，"
         "Adagrad 还差 {{ learning_rate_adaptive.moved.adagrad.late.median | .2f }}"
         "（{{ learning_rate_adaptive.moved.seeds }} 个种子中至少 "
         "{{ learning_rate_adaptive.moved.adagrad.late.min | .2f }}）；若在第 10 步跳走，只差 "
         "{{ learning_rate_adaptive.moved.adagrad.early.median | .2f }}。两种情形下，SGD、RMSprop "
-        "和 Adam 至多差 {{ learning_rate_adaptive.others_late | .2f }}。",
+        "和 Adam 至多差 {{ learning_rate_adaptive.others_late | .2f }}。换用网格上更大一级的学习"
+        "率，Adagrad 在晚跳之后差 "
+        "{{ learning_rate_adaptive.moved.adagrad.larger.late.median | .2f }}，早跳之后差 "
+        "{{ learning_rate_adaptive.moved.adagrad.larger.early.median | .2f }}。",
         criterion="moved.adagrad.late.min > 3 * moved.adagrad.early.max and "
-        "moved.adagrad.late.min > 2 * others_late",
+        "moved.adagrad.late.min > 2 * others_late and moved.adagrad.larger.late.median < 0.2 and "
+        "moved.adagrad.larger.early.median > 1.5 * moved.adagrad.early.median",
         covers=("moved.*", "others_late"),
         runs="moved.seeds",
         spread=("moved.adagrad.late.min", "moved.adagrad.late.max"),
@@ -230,6 +238,12 @@ def moved() -> dict[str, Any]:
         best = int(np.argmin(np.median(distances(name, JUMPS["early"]), axis=1)))
         result[name] = {key: exactly(distances(name, jump)[best]) for key, jump in JUMPS.items()}
         result[name]["rate"] = rates[best]
+    # What tuning for the early jump does not show: the next rate of the grid.
+    rates = DRIFTERS["adagrad"][1]
+    larger = rates.index(result["adagrad"]["rate"]) + 1
+    result["adagrad"]["larger"] = {"rate": rates[larger]} | {
+        key: exactly(distances("adagrad", jump)[larger]) for key, jump in JUMPS.items()
+    }
     return result
 
 

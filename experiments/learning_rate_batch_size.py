@@ -63,18 +63,23 @@ CLAIMS = (
         "{{ learning_rate_batch_size.sweep.sgd[6].rate | .2f }} at batch 100, the largest rate "
         "without a diverged run only from "
         "{{ learning_rate_batch_size.sweep.sgd[0].largest_safe | .3f }} to "
-        "{{ learning_rate_batch_size.sweep.sgd[6].largest_safe | .2f }}. The best error above the "
+        "{{ learning_rate_batch_size.sweep.sgd[6].largest_safe | .2f }}. That of Adam grows from "
+        "{{ learning_rate_batch_size.sweep.adam[0].rate | .4f }} to "
+        "{{ learning_rate_batch_size.sweep.adam[6].rate | .1f }}. The best error above the "
         "floor stays between {{ learning_rate_batch_size.lowest | .3f }} and "
         "{{ learning_rate_batch_size.highest | .3f }} for both rules and all sizes.",
         zh="在原文的模型上训练 100 轮，SGD 的最佳学习率从批量 1 时的 "
         "{{ learning_rate_batch_size.sweep.sgd[0].rate | .4f }} 增到批量 100 时的 "
         "{{ learning_rate_batch_size.sweep.sgd[6].rate | .2f }}，不发散的最大学习率只从 "
         "{{ learning_rate_batch_size.sweep.sgd[0].largest_safe | .3f }} 增到 "
-        "{{ learning_rate_batch_size.sweep.sgd[6].largest_safe | .2f }}。对两种规则和所有批量，"
+        "{{ learning_rate_batch_size.sweep.sgd[6].largest_safe | .2f }}。Adam 的最佳学习率从 "
+        "{{ learning_rate_batch_size.sweep.adam[0].rate | .4f }} 增到 "
+        "{{ learning_rate_batch_size.sweep.adam[6].rate | .1f }}。对两种规则和所有批量，"
         "超出下限的最小误差都在 {{ learning_rate_batch_size.lowest | .3f }} 到 "
         "{{ learning_rate_batch_size.highest | .3f }} 之间。",
         criterion="sweep.sgd[6].rate > 30 * sweep.sgd[0].rate and sweep.sgd[6].largest_safe < 20 * "
-        "sweep.sgd[0].largest_safe and highest < 1.5 * lowest",
+        "sweep.sgd[0].largest_safe and sweep.adam[6].rate > 20 * sweep.adam[0].rate and "
+        "highest < 1.5 * lowest",
         covers=("sweep.*", "lowest", "highest"),
         runs="seeds",
         spread=("sweep.sgd[0].min", "sweep.sgd[0].max"),

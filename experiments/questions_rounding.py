@@ -121,9 +121,10 @@ def draw(result: dict[str, Any], lang: str) -> Any:
         ),
         "zh": (("真实导数（零）", "先训练，再取整", "直通估计"), "间距", "损失与初值之比"),
     }[lang]
+    comma = {"en": ", ", "zh": "，"}[lang]
     colors = (style.BAD, style.SERIES[1], style.SERIES[0])
     bars = [
-        Bar(f"{grid} {result[which]['grid']:g}, {name}", result[which][kind], color)
+        Bar(f"{grid} {result[which]['grid']:g}{comma}{name}", result[which][kind], color)
         for which in GRIDS
         for name, kind, color in zip(names, KINDS, colors, strict=True)
     ]

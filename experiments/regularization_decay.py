@@ -4,7 +4,7 @@
 seeds: relative distance of the two solutions for SGD, for SGD with momentum 0.9 (with the same
 lambda, and with lambda / (1 - 0.9)), and for Adam (the closest of 61 strengths of the decay).
 ``shrink``: weights without any gradient from the loss, 10 steps.
-``nets``: the task of `_regularized_nets` under Adam, 12 seeds, 300 steps, three rates times six
+``nets``: the task of `_regularized_nets` under Adam, 12 seeds, 300 steps, four rates times six
 strengths for each contender, chosen for every run on 40 validation points; as it is, and with the
 two useful inputs in units in which they are ten times smaller. ``units`` of the loss: the sum over
 the 40 samples in place of the mean.
@@ -25,7 +25,7 @@ from experiments._regularized_nets import HIDDEN, Array, D, Sets, errors, make, 
 RTOL = 1e-3
 SEEDS, NETS, STEPS = 20, 12, 300
 LAMBDA, RATE = 0.1, 0.01
-ADAM_RATES = (0.003, 0.01, 0.03)
+ADAM_RATES = (0.003, 0.01, 0.03, 0.1)
 STRENGTHS = {"l2": (0.0, 0.003, 0.01, 0.03, 0.1, 0.3), "decoupled": (0.0, 0.5, 2.0, 4.0, 6.0, 10.0)}
 GRID = tuple(float(v) for v in np.logspace(-2, 2, 61))
 
@@ -315,9 +315,10 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
     from experiments.style import SERIES, new_figure
 
     t = WORDS[lang]
+    comma = {"en": ", ", "zh": "，"}[lang]
     bars = [Bar(t[k], result["linear"][k]) for k in result["linear"]]
     dots = [
-        Dot(f"{t[how]}, {t[kind]}", result["units"][how][kind], SERIES[i])
+        Dot(f"{t[how]}{comma}{t[kind]}", result["units"][how][kind], SERIES[i])
         for i, how in enumerate(STRENGTHS)
         for kind in ("mean", "sum")
     ]

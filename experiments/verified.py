@@ -21,6 +21,7 @@ SETTINGS = {
     "backward-pass": {"en": 200, "zh": 50},
     "depth-explorer": {"en": 720, "zh": 720},
     "optimizer-lab": {"en": 200, "zh": 42},
+    "quiz": {"en": 73, "zh": 73},  # all options of all items
     "step-size": {"en": 60, "zh": 60},
 }
 _SCRIPT = re.compile(r'<script type="module" src="[./]*assets/js/([\w-]+)\.js">')

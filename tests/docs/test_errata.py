@@ -73,6 +73,8 @@ ROWS = [
     ("9 Q2", "IoU as a loss", "faq", "e-9-q2-iou"),
     ("9 Q3", "start at 1e-3 and decrease", "faq", "e-9-q3-learning-rate"),
     ("9 Q4", "L1 reduces the number of parameters", "faq", "e-9-q4-l1"),
+    ("9 Q4", "regularization prevents overfitting", "faq", "e-9-q4-prevents-overfitting"),
+    ("9 Q5", "clipping improves the performance", "faq", "e-9-q5-clipping"),
     ("9 Q5", "fewer updates", "faq", "e-9-q5-fewer-updates"),
 ]
 
