@@ -27,6 +27,18 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
 &= -\frac{1}{s} \sum_{i=1}^{N} \hat g_i
 \end{aligned}""",  # noqa: E501
     ): "the sum whose sign changed is zero: the deviations from the mean cancel",
+    **{
+        (
+            "faq/tuning.md",
+            "eq-seeds-6",
+            r"\sum_{i=1}^{k} (g_i - \bar g)^2 = \sum_{i=1}^{k} (p_i - \bar p)^2 + "
+            rf"\sum_{{i=1}}^{{k}} (q_i - \bar q)^2 - 2 \sum_{{i=1}}^{{k}} {product}",
+        ): "the deviations of the other factor from its mean cancel, whatever stands beside p or q"
+        for product in (
+            r"(p_i + \bar p) (q_i - \bar q)",
+            r"(p_i - \bar p) (q_i + \bar q)",
+        )
+    },
 }
 
 

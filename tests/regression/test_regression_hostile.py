@@ -654,7 +654,7 @@ def test_a_small_network_leaves_the_other_cores_alone():
             assert set(blas_threads()) == {1}
         assert set(blas_threads()) == {1}
     assert set(blas_threads()) == {3}
-    with engine(200_000).context():
+    with engine(500_000).context():
         assert set(blas_threads()) == {3}
 
 
