@@ -132,7 +132,7 @@ class Batches:
         pick: Pick = in_order
         order = np.arange(0)
         if self.shuffle:
-            order = np.random.default_rng([self.seed, self._epoch]).permutation(n)
+            order = np.random.default_rng(self._seeds()).permutation(n)
             pick = by_index(X, order)
             if X.nbytes + y.nbytes <= SMALL:  # one call for the epoch instead of one per batch
                 everything = slice(0, n)
@@ -152,6 +152,11 @@ class Batches:
             yield *batch, like(self.y, part), float(weight.sum())
 
     # --8<-- [end:Batches_iter]
+
+    def _seeds(self) -> Any:
+        """Return [seed, epoch]; as an array NumPy takes them faster, for the same order."""
+        seeds = [self.seed, self._epoch]
+        return np.array(seeds, np.uint32) if max(seeds) < 1 << 32 else seeds
 
     def _part(self, start: int) -> slice:
         """Return where the part of this process lies."""

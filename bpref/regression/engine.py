@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -98,7 +99,12 @@ class NumpyEngine(Engine):
     def context(self) -> Iterator[None]:
         """Let inf and nan pass: the loop looks for them. Small products stay on one core."""
         small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS["numpy"]
-        with np.errstate(all="ignore"), one_blas_thread() if small else nullcontext():
+        torch = sys.modules.get("torch")  # once for the run: each evaluation would switch it off
+        with (
+            np.errstate(all="ignore"),
+            one_blas_thread() if small else nullcontext(),
+            nullcontext() if torch is None else torch.no_grad(),
+        ):
             yield
 
 

@@ -286,6 +286,8 @@ def set_epoch(batches: Any, epoch: int, start: int) -> None:
 
 
 def no_graph() -> AbstractContextManager[Any]:
-    """Return `torch.no_grad()`; where torch was never imported, there is no graph to build."""
+    """Return `torch.no_grad()`, but where no graph is built anyway."""
     torch = sys.modules.get("torch")
-    return nullcontext() if torch is None else torch.no_grad()
+    if torch is None or not torch.is_grad_enabled():
+        return nullcontext()
+    return torch.no_grad()
