@@ -84,3 +84,12 @@ def violations(page: Any, structure: bool = True, colours: bool = True) -> list[
 def wider_than_screen(page: Any) -> int:
     """Pixels by which the page is wider than the screen: sideways scrolling of the whole page."""
     return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def wait_for_search(page: Any) -> None:
+    """Until the worker of the search has loaded its index; it still asks for files after load."""
+    page.wait_for_function("""() => {
+      const words = JSON.parse(document.getElementById("__config").textContent).translations
+      const shown = document.querySelector(".md-search-result__meta").textContent.trim()
+      return shown === words["search.result.placeholder"]
+    }""")

@@ -15,7 +15,7 @@ from bpref.gradcheck import numerical_gradient
 from bpref.trace import ACTIVATIONS, trace_training_step
 from experiments import run
 from experiments.verified import SETTINGS as SETTINGS_OF
-from sitekit.audit.browser import AXE, wider_than_screen
+from sitekit.audit.browser import AXE, wait_for_search, wider_than_screen
 
 PAGES = {"en": "derivation/two-layers/", "zh": "zh/derivation/two-layers/"}
 DESKTOP = {"width": 1280, "height": 900}
@@ -551,6 +551,7 @@ def test_nothing_leaves_the_site_and_nothing_fails(context, address):
     page.on("console", lambda m: messages.append(m.text) if m.type in {"error", "warning"} else 0)
     page.on("response", lambda r: messages.append(f"{r.status} {r.url}") if r.status >= 400 else 0)
     page.goto(address + PAGES["en"], wait_until="networkidle")
+    wait_for_search(page)
     loaded = len(requests)
     page.evaluate(PRESS, ["update", "continue", "step", "reset"])
     page.wait_for_timeout(100)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from published import url
 
-from sitekit.audit.browser import AXE, violations, wider_than_screen
+from sitekit.audit.browser import AXE, violations, wait_for_search, wider_than_screen
 from sitekit.audit.markdown import pages
 
 NAMES = [url(name) for name in pages(Path("docs/en"))]
@@ -77,8 +77,9 @@ def test_search_finds_nothing_that_is_not_there(context, address):
     page = context.new_page()
     try:
         page.goto(address)
+        wait_for_search(page)
         page.locator(".md-search__input").fill("zzyzxquux")
-        page.wait_for_timeout(1500)
+        page.get_by_text("No matching documents").wait_for(state="attached")
         assert page.locator(".md-search-result__item").count() == 0
     finally:
         page.close()

@@ -11,7 +11,7 @@ import pytest
 from experiments import run
 from experiments._surfaces import OPTIMIZERS, SURFACES, path
 from experiments.verified import SETTINGS
-from sitekit.audit.browser import AXE, violations, wider_than_screen
+from sitekit.audit.browser import AXE, violations, wait_for_search, wider_than_screen
 
 PAGES = {"en": "faq/learning-rate/", "zh": "zh/faq/learning-rate/"}
 DESKTOP = {"width": 1280, "height": 900}
@@ -605,6 +605,7 @@ def test_nothing_leaves_the_site_and_nothing_fails(context, address):
     page.on("console", lambda m: messages.append(m.text) if m.type in {"error", "warning"} else 0)
     page.on("response", lambda r: messages.append(f"{r.status} {r.url}") if r.status >= 400 else 0)
     page.goto(address + PAGES["en"], wait_until="networkidle")
+    wait_for_search(page)
     loaded = len(requests)
     for surface in SURFACES:
         enter(page, {"surface": surface, "lr-sgd": "10", "lr-momentum": "10"})

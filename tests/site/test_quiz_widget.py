@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.verified import SETTINGS
-from sitekit.audit.browser import AXE, violations, wider_than_screen
+from sitekit.audit.browser import AXE, violations, wait_for_search, wider_than_screen
 from sitekit.audit.quiz import read_quiz
 
 PAGE = "faq/quiz/"
@@ -201,6 +201,7 @@ def test_both_schemes_and_the_phone(page):
 
 
 def test_nothing_is_requested_while_answering(page, items):
+    wait_for_search(page)
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     for number in range(len(items)):
