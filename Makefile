@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+# What is installed of the package's extras; CI adds training-peers, whose tests are skipped otherwise.
+EXTRAS ?= dev
 # Tests run in this many processes; JOBS=0 runs them in one, for a debugger.
 JOBS ?= 2
 # TORCH=cpu takes PyTorch's CPU-only build (on Linux the default one brings gigabytes of CUDA libraries).
@@ -27,7 +29,7 @@ ifeq ($(TORCH),cpu)
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --torch-backend=cpu torch==$(TORCH_VERSION)
 endif
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	$(BIN)/python -m sitekit.node npm ci --no-progress
 	touch $@
 
