@@ -64,7 +64,8 @@ def check_backward(
     Raises
     ------
     TypeError
-        If the output is not float32 or float64, or forward returns no (output, cache).
+        If the output is not float32 or float64, or is float32 though no input is, or forward
+        returns no (output, cache).
     ValueError
         If the backward pass returns another number of gradients, or names, than there are
         inputs, or a gradient of another shape.
@@ -113,6 +114,7 @@ def check_backward(
         return result[0], (result[1],), {}
 
     output, saved, keywords = run(**{name: x.copy() for name, x in arrays.items()})
+    _refuse_narrower(output, arrays)
     weights = _random_like("output", output, generator)
     gradients = _by_name(backward(_copied(weights), *saved, **keywords), list(arrays))
 
@@ -180,6 +182,13 @@ def _fresh(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options with generators that have not drawn yet."""
     draws = np.random.Generator
     return {k: copy.deepcopy(v) if isinstance(v, draws) else v for k, v in options.items()}
+
+
+def _refuse_narrower(output: Any, inputs: Mapping[str, np.ndarray]) -> None:
+    """The differences of a float32 output say nothing about float64 inputs."""
+    narrow = [part for part in leaves(output) if getattr(part, "dtype", None) == np.float32]
+    if narrow and inputs and all(x.dtype == np.float64 for x in inputs.values()):
+        raise TypeError("output: expected dtype float64 as of the inputs, got float32")
 
 
 def _random_like(name: str, output: Any, rng: np.random.Generator) -> Any:

@@ -53,7 +53,8 @@ class Problem:
                 f"f: expected the same value for the same inputs, got {self.value} and {again}; "
                 "fix its random numbers"
             )
-        self.noise = max(16 * machine_epsilon(dtype) * abs(self.value), 8 * self._measured_noise())
+        noise, self.flat = self._measured_noise()
+        self.noise = max(16 * machine_epsilon(dtype) * abs(self.value), 8 * noise)
 
     def of_one(self, name: str) -> Callable[[np.ndarray], Any]:
         """Return f as a function of one input; the others stay fixed."""
@@ -66,9 +67,9 @@ class Problem:
     def _call(self, changed: Arrays) -> float:
         return scalar(self.f(**{**_copies(self.inputs), **changed}), self.dtype)
 
-    def _measured_noise(self) -> float:
+    def _measured_noise(self) -> tuple[float, float]:
         if self.options.mode == "complex":  # nothing is subtracted
-            return 0.0
+            return 0.0, 0.0
         rng = np.random.default_rng(numerical.SEED)
         ways = {n: numerical.random_directions(self.inputs[n], 1, rng)[0] for n in self.gradients}
 
@@ -209,6 +210,7 @@ class Comparison:
             agree,
             {name: array for name, array in arrays.items() if array.dtype.kind in "fiub"},
             dict(_sizes(arrays)),
+            self.problem.flat * self.largest > self.problem.noise,
         )
         return guess_causes(evidence)
 

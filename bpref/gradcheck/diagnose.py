@@ -29,6 +29,7 @@ class Evidence:
     analytic is the whole gradient, numeric the derivatives along the probes, kinks left out.
     agree(derivatives, where) tells whether derivatives pass the check on the selected probes.
     factors are arrays that might be missing, by name; sizes are numbers that might be.
+    jumps tells whether f stays the same over a distance that its slopes say it can't.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Evidence:
     agree: Callable[[np.ndarray, np.ndarray], bool]
     factors: Mapping[str, np.ndarray]
     sizes: Mapping[str, int]
+    jumps: bool = False
 
     def fits(self, gradient: np.ndarray) -> bool:
         """Whether this gradient would have passed."""
@@ -51,8 +53,8 @@ class Evidence:
 def guess_causes(evidence: Evidence) -> tuple[str, ...]:
     """Return up to two corrections of the first rule that finds one."""
     rules = (
-        *(_not_finite, _zero, _known_factor, _rearranged),
-        *(_elementwise, _any_factor, _located, _summed, _added),
+        *(_not_finite, _zero, _jumps, _known_factor, _rearranged),
+        *(_elementwise, _rounded, _any_factor, _located, _summed, _added),
     )
     with np.errstate(all="ignore"):  # a correction that divides by 0 just does not fit
         for rule in rules:
@@ -76,6 +78,11 @@ def _zero(e: Evidence) -> Iterator[str]:
         yield f"numeric is 0 everywhere: f is flat here, or does not depend on {e.name}"
 
 
+def _jumps(e: Evidence) -> Iterator[str]:
+    if e.jumps and e.analytic.dtype == np.float64:
+        yield "f changes in jumps: a part of it is computed in float32"
+
+
 def _known_factor(e: Evidence) -> Iterator[str]:
     if found := _multiple(e, np.full(len(e.probes), True)):
         yield f"numeric = {found[0]} everywhere: {found[1]}"
@@ -92,6 +99,14 @@ def _multiple(e: Evidence, where: np.ndarray) -> tuple[str, str] | None:
             if e.agree(sign * analytic / number, where):
                 return _divided(sign, number, _meaning(e, number, "superfluous", "sum", "mean"))
     return None
+
+
+def _rounded(e: Evidence) -> Iterator[str]:
+    if e.analytic.dtype != np.float64 or next(_added(e), None) is not None:
+        return
+    largest = np.abs(e.numeric - along(e.analytic, e.probes)).max()
+    if largest <= 16 * np.finfo(np.float32).eps * np.abs(e.numeric).max():
+        yield "no error is larger than float32's rounding: a part is computed in float32"
 
 
 def _any_factor(e: Evidence) -> Iterator[str]:
@@ -227,6 +242,10 @@ def _added(e: Evidence) -> Iterator[str]:
         if np.count_nonzero(basis) < FEW:
             continue
         weight = float(basis @ missing / (basis @ basis))
+        left = np.abs(missing - weight * basis) - e.rounding
+        # It must explain the error, not only take the edge off an error near the tolerance.
+        if not left.max() <= 0.01 * np.abs(missing).max():
+            continue
         if weight != 0 and e.fits(e.analytic + weight * term):
             times = "" if abs(abs(weight) - 1) < 1e-3 else f"{abs(weight):.4g} × "
             sign, kind = ("+", "missing") if weight > 0 else ("−", "superfluous")

@@ -237,8 +237,10 @@ def along(gradient: np.ndarray, probes: Sequence[Probe]) -> np.ndarray:
     return np.array(values, dtype=np.float64)
 
 
-def rounding_noise(f: Callable[[float], float], epsilon: float, eps: float) -> float:
+def rounding_noise(f: Callable[[float], float], epsilon: float, eps: float) -> tuple[float, float]:
     """Estimate the rounding error of f from values that are little more than rounding apart.
+
+    Returned with it is the distance over which f did not change at all, 0 when it did.
 
     f takes the distance along one direction, in which every element moves by its scale. So near
     to x a smooth function is a cubic; what is left of the values is noise, and the median ignores
@@ -253,14 +255,15 @@ def rounding_noise(f: Callable[[float], float], epsilon: float, eps: float) -> f
     for _ in range(4):
         values = np.array([f(reach * point) for point in points.tolist()])
         if not np.isfinite(values).all():
-            return 0.0
+            return 0.0, 0.0
+        flat = reach if np.all(values == values[0]) else 0.0
         if len(np.unique(values)) > 6:
             break
         reach *= 16  # most values are equal: f is rounded more coarsely than x
     values -= values[0]  # exact, and the fit is no longer rounded like the values themselves
     left = values - cubic @ np.linalg.lstsq(cubic, values)[0]
     # Four of twelve errors are fitted away; the median of |N(0, σ²)| is 0.67 σ.
-    return float(np.median(np.abs(left))) / 0.67 * (12 / 8) ** 0.5
+    return float(np.median(np.abs(left))) / 0.67 * (12 / 8) ** 0.5, flat
 
 
 def scalar(value: Any, dtype: np.dtype) -> float:

@@ -53,6 +53,11 @@ CASES = {
         TypeError,
         "f: expected a float32 number, got float16",
     ),
+    "float32 output": (
+        lambda: plain(lambda x: np.tanh(x.astype(np.float32))),
+        TypeError,
+        "output: expected dtype float64 as of the inputs, got float32",
+    ),
     "float32 value": (
         lambda: check(f=lambda x: np.sum(x).astype(np.float32)),
         TypeError,

@@ -903,6 +903,59 @@ def test_cause_by_a_hint():
     )
 
 
+NARROW = {
+    "the backward pass": (np.sin, lambda g, x: single(single(g) * np.cos(single(x)))),
+    "its sums": (
+        lambda x: x - x.mean(axis=0),
+        lambda g, x: g - g.sum(axis=0, dtype=np.float32) / float(len(g)),
+    ),
+}
+
+
+def single(x):
+    """Rounded to float32, as by a kernel that computes in it."""
+    return x.astype(np.float32).astype(np.float64)
+
+
+@pytest.mark.parametrize(("forward", "backward"), NARROW.values(), ids=NARROW)
+def test_cause_is_a_gradient_in_float32(forward, backward):
+    inputs = {"x": normal(4, 9, 7)}
+    options = {"backward_takes": "inputs", "rtol": 1e-9, "mode": "complex"}
+    report = check_backward(forward, backward, inputs, **options)
+    assert report.causes == {
+        "x": ("no error is larger than float32's rounding: a part is computed in float32",)
+    }
+
+
+def test_cause_of_a_small_error_that_is_no_rounding():
+    x = normal(4, 9, 7)
+    report = check_gradients(
+        lambda x: np.sum(np.sin(x)),
+        {"x": x},
+        {"x": np.cos(x) + 1e-6 * x},
+        rtol=1e-9,
+        mode="complex",
+    )
+    assert report.causes == {"x": ("numeric = analytic − 1e-06 × x: a superfluous summand",)}
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_cause_is_a_function_in_float32(scale):
+    x = normal(4, 3, 5)
+    f = lambda x: float(np.sum(np.sin(x.astype(np.float32)) * np.float32(scale)))  # noqa: E731
+    report = check_gradients(f, {"x": x}, {"x": scale * np.cos(x)})
+    assert not report.ok
+    assert report.causes == {"x": ("f changes in jumps: a part of it is computed in float32",)}
+
+
+def test_a_flat_function_does_not_change_in_jumps():
+    x = normal(4, 3, 5)
+    inputs, gradients = {"x": x, "y": x}, {"x": np.cos(x), "y": x}
+    report = check_gradients(lambda x, y: 2.0 + 0 * np.sum(x + y), inputs, gradients)
+    flat = "numeric is 0 everywhere: f is flat here, or does not depend on "
+    assert report.causes == {"x": (f"{flat}x",), "y": (f"{flat}y",)}
+
+
 def test_no_cause_is_invented():
     x = normal(1, 4, 4)
     assert cause(np.cos(x + 0.3), x=x) == ()
