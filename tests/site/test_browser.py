@@ -57,6 +57,24 @@ def test_page(context, address, path):
         page.close()
 
 
+def test_a_page_printed_from_the_dark_scheme_is_dark_on_light(context, address):
+    """Browsers leave out backgrounds on paper: pale text would not be seen."""
+    page = context.new_page()
+    brightness = """s => [...document.querySelectorAll(s)].map(e => {
+        const [r, g, b] = getComputedStyle(e).color.match(/[0-9.]+/g).map(Number);
+        return (r + g + b) / 765;
+    })"""
+    text = ".md-typeset :is(p, h2, td, .admonition-title, .katex, pre > code, svg text)"
+    try:
+        page.goto(address + "derivation/one-layer/")
+        page.evaluate("document.body.setAttribute('data-md-color-scheme', 'slate')")
+        assert min(page.evaluate(brightness, text)) > 0.4
+        page.emulate_media(media="print")
+        assert max(page.evaluate(brightness, text)) < 0.5
+    finally:
+        page.close()
+
+
 @pytest.mark.parametrize(
     ("root", "query"),
     [("", "vanishing gradient"), ("zh/", "反向传播"), ("zh/", "梯度消失"), ("zh/", "NumPy")],
