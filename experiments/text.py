@@ -93,9 +93,9 @@ CLAIMS = (
     ),
     Claim(
         id="text-gradient-fades-or-grows",
-        en="40 steps back ${{ text.back.small.at40.median | sci }}$ of the gradient is left at $0.6$ "
-        "times an orthogonal matrix, ${{ text.back.one.at40.median | sci }}$ at $1.0$, and at $1.5$ "
-        "it has grown by {{ text.back.large.at40.min | .1f }} to "
+        en="40 steps back ${{ text.back.small.at40.median | sci }}$ of the gradient is left at "
+        "$0.6$ times an orthogonal matrix, ${{ text.back.one.at40.median | sci }}$ at $1.0$, and "
+        "at $1.5$ it has grown by {{ text.back.large.at40.min | .1f }} to "
         "{{ text.back.large.at40.max | .0f }} (medians and range over {{ text.back.runs }} "
         "seeds).",
         zh="往回 40 步，循环矩阵为正交矩阵的 $0.6$ 倍时梯度剩下 "
