@@ -14,6 +14,25 @@ from matplotlib.figure import Figure
 from torch.nn import functional as F
 
 from experiments import style
+from experiments._claim import Claim
+
+CLAIMS = (
+    Claim(
+        id="applications-gradient-stops-at-data",
+        en="In the four programs every parameter has a gradient after `backward()`, and no data "
+        "has one: pixels, word numbers, frames, states, sampled actions, rewards, labels.",
+        zh="在四个程序中，`backward()` 之后每个参数都有梯度，数据都没有：像素、词的编号、帧、状态、"
+        "采样得到的动作、奖励、标签。",
+        criterion="all((images.kernel, images.weight, text.embedding, text.inner, text.recurrent, "
+        "text.weight, speech.weight, reinforcement_learning.policy)) and not any((images.pixels, "
+        "images.label, text.words, text.label, speech.frames, speech.labels, "
+        "reinforcement_learning.state, reinforcement_learning.action, "
+        "reinforcement_learning.reward))",
+        covers=("images.*", "text.*", "speech.*", "reinforcement_learning.*"),
+        exact="deterministic",
+        figure="applications",
+    ),
+)
 
 
 def _received(**tensors: torch.Tensor) -> dict[str, bool]:
