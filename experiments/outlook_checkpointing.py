@@ -14,9 +14,35 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments._claim import Claim
+
 LAYERS, WIDTH, BATCH = 64, 8, 4
 SEGMENTS = (1, 2, 4, 8, 16, 32, 64)
 Array = np.ndarray
+
+WORKED = ("layers",)
+CLAIMS = (
+    Claim(
+        id="outlook-checkpointing-counts",
+        en="With every {{ outlook_checkpointing.best_segment }}th of "
+        "{{ outlook_checkpointing.layers }} layers kept, at most "
+        "{{ outlook_checkpointing.best_stored }} activations are alive instead of "
+        "{{ outlook_checkpointing.all_stored }}, {{ outlook_checkpointing.best_again }} layers are "
+        "computed again, and no gradient changes: largest difference "
+        "{{ outlook_checkpointing.difference | .1f }}.",
+        zh="{{ outlook_checkpointing.layers }} 层中每 {{ outlook_checkpointing.best_segment }} "
+        "层保存一层，同时存在的激活值最多 {{ outlook_checkpointing.best_stored }} 个，而不是 "
+        "{{ outlook_checkpointing.all_stored }} 个；重新计算 "
+        "{{ outlook_checkpointing.best_again }} 层；梯度不变，最大差为 "
+        "{{ outlook_checkpointing.difference | .1f }}。",
+        criterion="best_segment ** 2 == layers and difference == 0 and best_again < layers and "
+        "all(stored[i] == layers // segments[i] + segments[i] and again[i] == (layers // "
+        "segments[i] - 1) * (segments[i] - 1) for i in (0, 1, 2, 3, 4, 5, 6))",
+        covers=("all_stored", "best_*", "difference", "stored*", "again*"),
+        exact="count",
+        figure="outlook_checkpointing",
+    ),
+)
 
 
 class Tape:
