@@ -113,7 +113,7 @@ CLAIMS = (
         zh="正确的实现运行 {{ bug_museum.false.runs }} 次，形状和梯度检验没有误报；损失下降误报 "
         "{{ bug_museum.false.count.falls }} 次，四个样本 {{ bug_museum.false.count.overfit }} 次，"
         "对照 {{ bug_museum.false.count.compare }} 次，与它的做法所决定的平均每 21 次一次大致相"
-        "符；各种子之间从 {{ bug_museum.false.seed.compare.min | .0f }} % 到 "
+        "符；各个种子之间从 {{ bug_museum.false.seed.compare.min | .0f }} % 到 "
         "{{ bug_museum.false.seed.compare.max | .0f }} %。",
         criterion="false.count.shapes == 0 and false.count.gradcheck == 0 "
         "and max(false.share.falls, false.share.overfit) < 1 and 2 < false.share.compare < 8",

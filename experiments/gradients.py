@@ -110,7 +110,7 @@ CLAIMS = (
         "${{ gradients.gelu.he.min | sci }}$ to ${{ gradients.gelu.he.max | sci }}$: the variance "
         "that fits ReLU does not fit GELU.",
         zh="GELU 配 He，经过 {{ gradients.depth }} 层留下 ${{ gradients.gelu.he.median | sci }}$，"
-        "各种子从 ${{ gradients.gelu.he.min | sci }}$ 到 ${{ gradients.gelu.he.max | sci }}$ "
+        "各个种子从 ${{ gradients.gelu.he.min | sci }}$ 到 ${{ gradients.gelu.he.max | sci }}$ "
         "相差悬殊：适合 ReLU 的方差并不适合 GELU。",
         criterion="gelu.he.median < 1e-3 and gelu.he.max > 1e3 * gelu.he.min",
         covers=("gelu.he.*",),
