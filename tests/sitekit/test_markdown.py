@@ -170,6 +170,14 @@ def test_names_in_tables_and_headings_may_break(extension):
     assert f"<code>tests/<wbr>{'x' * 30}_<wbr>a.<wbr>py</code>" in html
 
 
+def test_a_number_is_not_broken():
+    text = "A 95 % interval, 10 000 draws and 3 of 1000 in 2021, `95 %`.\n\n| 30 % |\n|---|\n"
+    html = convert(text, **{"sitekit.markdown.breaks": {}})
+    assert "A 95\u00a0% interval, 10\u00a0000 draws and 3 of 1000 in 2021, " in html
+    assert "<code>95 %</code>" in html
+    assert "<th>30\u00a0%</th>" in html
+
+
 @pytest.mark.parametrize(
     "text",
     [
