@@ -192,7 +192,7 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
             "auto_mpg": "Auto MPG",
             "trials": "试验次数",
             "test": "优胜者的测试误差",
-            "flattery": "自己的分数偏低",
+            "flattery": "自己的得分偏低",
             "rows": "用 {} 行来选",
         },
     }[lang]
