@@ -7,7 +7,7 @@ else is equal. ``gain`` is the test error of ReLU less that of the other, over t
 ``wrong``: how often the mean validation error of k runs names the worse of ReLU and tanh (worse
 over all 60), each with seeds of its own or both with the same. ``decided``: k pairs with the same
 seeds, and the conclusions that a 95 % interval of Student's t draws. 20 000 draws of k of the 60,
-with repetition. ``sources``: 8 splits times 8 seeds of the weights: the standard deviation that
+with repetition. ``sources``: 10 splits times 10 seeds of the weights: the standard deviation that
 each brings alone. ``overlap``: two linear models on five of ten inputs each, equally good by
 symmetry; k splits of one table of 400 rows, or k tables; the interval of the k differences, and the
 wider one of Nadeau and Bengio (2003), 1000 times each.
@@ -25,7 +25,7 @@ from experiments._many_nets import spread
 from experiments._tables import TARGETS, Array, errors
 
 RTOL = 1e-3
-SEEDS, DRAWS, SIDE = 60, 20_000, 8
+SEEDS, DRAWS, SIDE = 60, 20_000, 10
 BASE: dict[str, Any] = {"hidden_sizes": (16,), "lr": 0.003, "epochs": 60}
 OTHERS = ("gelu", "tanh")
 COUNTS = (1, 2, 3, 5, 10, 20)
