@@ -593,10 +593,9 @@ def draw(result: dict[str, Any], lang: str) -> Any:
         label=words[5].format(f["networks"]),
     )
     left.plot(r["depths"], r["products"], "o-", color=style.INK, label=words[3])
-    for (name, values), colour in zip(
-        r["all"].items(), (style.ACCENT, style.FORWARD, style.BACKWARD), strict=True
-    ):
-        left.plot(r["depths"], values, "s--", color=colour, label=words[4].format(name[1:]))
+    for width, colour in ((4, style.ACCENT), (16, style.FORWARD), (128, style.BACKWARD)):
+        values = r["all"][f"w{width}"]
+        left.plot(r["depths"], values, "s--", color=colour, label=words[4].format(width))
     right.plot(r["widths"], r["products_by_width"], "o-", color=style.INK)
     right.plot(r["widths"], r["by_width"], "s--", color=style.FORWARD)
     for ax, values, label in ((left, r["depths"], words[0]), (right, r["widths"], words[1])):

@@ -304,7 +304,7 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Figure]:
         "en": "error above the floor, each rule at its chosen rate",
         "zh": "超出下限的误差，各用选定的学习率",
     }
-    bars = [Bar(label(n, lang), row) for n, row in result["contenders"].items()]
+    bars = [Bar(label(n, lang), result["contenders"][n]) for n in RULES]
     return {
         "learning_rate_adaptive": draw_ranges(bars, error[lang]),
         "learning_rate_adaptive_rates": draw_rates(result, lang),

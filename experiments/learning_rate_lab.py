@@ -249,7 +249,8 @@ def draw_default(result: dict[str, Any], lang: str) -> Figure:
     ground.contour(x, y, z, levels=levels, colors=[MUTED], linewidths=0.6)
     styles = {"sgd": "-", "momentum": (0, (5, 2)), "adagrad": (0, (5, 2, 1, 2)), "adam": "-"}
     colors = dict(zip(CHOSEN, SERIES, strict=False))
-    for name, found in result["paths"].items():
+    for name in CHOSEN:
+        found = result["paths"][name]
         points = np.array(found["points"])
         ground.plot(*points.T, color=colors[name], linestyle=styles[name], linewidth=1.4)
         curves.semilogy(

@@ -290,11 +290,12 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
         },
     }[lang]
     bars = [
-        Bar(names[name], row, color, names[label])
+        Bar(names[name], result[group][name], color, names[label])
         for group, color, label in (
             ("rows", style.FORWARD, "row"),
             ("identities", style.BACKWARD, "same"),
         )
-        for name, row in result[group].items()
+        for name in names
+        if name in result[group]
     ]
     return {"loss-table": draw_ranges(bars, names["x"], height=0.28)}

@@ -290,10 +290,11 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
     fig, axes = style.new_figure(7.2, 3.2, ncols=2, sharey=True)
     for ax, where in zip(axes, ("anywhere", "end"), strict=True):
         for kind, name in names.items():
-            rows = list(result["line"][where][kind].values())
-            x = [int(key[1:]) / 100 for key in result["line"][where][kind]]
+            rows = [result["line"][where][kind][f"p{round(100 * s)}"] for s in SHARES]
             label = name if where == "end" else None
-            draw_bands(ax, x, rows, color=colors[kind], marker="o", markersize=4, label=label)
+            draw_bands(
+                ax, SHARES, rows, color=colors[kind], marker="o", markersize=4, label=label
+            )
         ax.set_title(t[where])
         ax.set_xlabel(t["share"])
     axes[0].set_ylabel(t["distance"])

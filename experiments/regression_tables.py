@@ -262,7 +262,7 @@ def draw(result: dict[str, Any], lang: str) -> Any:
     fig, axes = new_figure(6.4, 3.2, ncols=2, sharey=True)
     kinds = (("to_sklearn", FORWARD), ("to_least_squares", BACKWARD))
     for ax, (kind, color) in zip(axes, kinds, strict=True):
-        for row, name in enumerate(result["tables"]):
+        for row, name in enumerate(TARGETS):
             found = result["tables"][name][kind]
             ax.scatter(
                 found["each"], np.full(len(found["each"]), row), s=14, color=color, alpha=0.5
@@ -285,6 +285,6 @@ def draw(result: dict[str, Any], lang: str) -> Any:
         ax.set_title(t[kind])
         ax.set_xlabel(t["x"], color=INK)
         ax.grid(visible=False, axis="y")
-    axes[0].set_yticks(range(len(result["tables"])), [t[name] for name in result["tables"]])
+    axes[0].set_yticks(range(len(TARGETS)), [t[name] for name in TARGETS])
     axes[0].set_ylim(len(result["tables"]) - 0.4, -0.5)
     return fig

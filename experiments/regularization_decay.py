@@ -316,7 +316,8 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
 
     t = WORDS[lang]
     comma = {"en": ", ", "zh": "，"}[lang]
-    bars = [Bar(t[k], result["linear"][k]) for k in result["linear"]]
+    rows = ("sgd", "momentum_same", "momentum_scaled", "adam_closest")  # a result file is sorted
+    bars = [Bar(t[k], result["linear"][k]) for k in rows]
     dots = [
         Dot(f"{t[how]}{comma}{t[kind]}", result["units"][how][kind], SERIES[i])
         for i, how in enumerate(STRENGTHS)

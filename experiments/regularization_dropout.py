@@ -207,7 +207,7 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
             "draw": "20 次抽取，排序",
         },
     }[lang]
-    bars = [Bar(t[k], v) for k, v in result["gradient"].items()]
+    bars = [Bar(t[k], result["gradient"][k]) for k in ("right", "unscaled", "fresh")]
     fig, (left, right) = new_figure(7.2, 2.6, ncols=2)
     each = result["mean"]["each"]
     left.plot(range(1, len(each) + 1), each, "o", color=SERIES[0], markersize=4)

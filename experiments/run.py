@@ -30,8 +30,11 @@ def load(name: str) -> ModuleType:
 
 
 def measure(name: str) -> dict[str, Any]:
-    """Run one experiment; the result has been through JSON, as the committed one has."""
-    result = json.loads(json.dumps(load(name).run()))
+    """Run one experiment; the result has been through JSON, as the committed one has.
+
+    With its order too: a figure drawn after a run is the one drawn from the file.
+    """
+    result = json.loads(json.dumps(load(name).run(), sort_keys=True))
     if not isinstance(result, dict):
         raise TypeError(f"experiments.{name}.run() must return a dict, got {type(result).__name__}")
     return result

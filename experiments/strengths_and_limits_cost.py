@@ -307,7 +307,7 @@ def draw(result: dict[str, Any], lang: str) -> Any:
         },
     }[lang]
     fig, (left, right) = new_figure(7.2, 3.4, ncols=2)
-    rows = list(result["rows"].values())
+    rows = [result["rows"][f"w{w}"] for w in WIDTHS]
     x = [row["parameters"] for row in rows]
     for key, colour, marker in (
         ("differences", BAD, "d"),

@@ -219,13 +219,13 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
         "en": (
             ("learning rate", "width", "depth", "batch size", "weight decay", "activation"),
             {"diabetes": "diabetes", "auto_mpg": "Auto MPG"},
-            "{}, rates from {}:\nshare of the variance",
+            "{},\nrates from {}:\nshare of variance",
             "{},\nfrom rate {}",
         ),
         "zh": (
             ("学习率", "宽度", "深度", "批量大小", "权重衰减", "激活函数"),
             {"diabetes": "糖尿病", "auto_mpg": "Auto MPG"},
-            "{}，学习率从 {} 起：\n占方差的份额",
+            "{}，\n学习率从 {} 起：\n占方差的份额",
             "{}，\n从学习率 {} 出发",
         ),
     }[lang]
