@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments import run
@@ -38,6 +39,24 @@ def test_every_figure_on_a_page_is_drawn_by_an_experiment():
     assert placed == drawn, "a figure without a page, or a page without its figure"
     for name in drawn:
         assert (run.FIGURES / f"{name}.zh.svg").exists()
+
+
+def picture(path):
+    """What an SVG file says and where it says it; the ids are hashes of the rest."""
+    source = re.sub(r'(id="|#)[\w-]+', r"\1", path.read_text(encoding="utf-8"))
+    number = r"-?\d+\.\d+"
+    return re.sub(number, "", source), np.array(re.findall(number, source), dtype=float)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if hasattr(run.load(n), "draw")])
+def test_figures_show_the_committed_result(name, tmp_path, monkeypatch):
+    """Drawn anew from the file alone: no older run, no order that the file doesn't keep."""
+    committed = run.FIGURES
+    monkeypatch.setattr(run, "FIGURES", tmp_path)
+    for path in run.draw(name, run.read_result(name)):
+        (shape, places), (found, now) = picture(committed / path.name), picture(path)
+        assert found == shape, path.name
+        np.testing.assert_allclose(now, places, atol=0.05, err_msg=path.name)
 
 
 def test_figures_use_only_the_colours_of_the_scheme():
