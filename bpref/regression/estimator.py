@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
+from bpref.regression.arrays import check_weight, check_X, check_X_y
 from bpref.regression.callbacks import Callback, Checkpoint, TrainingState
 from bpref.regression.config import Config
 from bpref.regression.errors import ConfigError
@@ -27,8 +28,6 @@ OPTIONS: Final = (  # of Config, under the same names
 )
 # What the weights and the optimizer's memory belong to: a model is trained further only with it.
 LASTING: Final = ("hidden_sizes", "activation", "optimizer", "momentum", "dtype")
-SPAN: Final = 1e-30  # smallest ratio of two sample weights: float32 has to hold their products
-FLOATS: Final = (np.float64, np.float32)  # dtypes of X that are kept
 
 
 class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -216,7 +215,7 @@ class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array or data frame, shape (N, d)
+        X : array or data frame, of pandas or Polars, shape (N, d)
             Numbers, finite, dense.
         y : array, series or data frame, shape (N,) or (N, m)
             Numbers, finite. Predictions have as many axes.
@@ -231,7 +230,7 @@ class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X, y or the weights cannot be used; TypeError if they are sparse.
+            If X, y or the weights cannot be used; TypeError if they are sparse, or dates.
         ConfigError
             If a parameter cannot be used; it is a ValueError.
         DivergenceError
@@ -284,12 +283,12 @@ class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         NotFittedError
             Before a call of `fit` or `partial_fit`.
         ValueError
-            If X cannot be used; TypeError if it is sparse.
+            If X cannot be used; TypeError if it is sparse, or dates.
         ConfigError
             If the device cannot be used; a model may be moved by ``set_params(device="cpu")``.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        X = check_X(self, X)
         on_cpu = str(self.device) in ("auto", "cpu")
         config = replace(
             self._config, device=str(self.device), backend=self.backend_ if on_cpu else "torch"
@@ -347,28 +346,11 @@ class BackpropRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self, X: Any, y: Any, sample_weight: Any, goes_on: bool
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """Return the rows that count, as arrays."""
-        X, y = validate_data(
-            self, X, y, reset=not goes_on, dtype=FLOATS, multi_output=True, y_numeric=True
-        )
-        y = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+        X, y = check_X_y(self, X, y, reset=not goes_on)
         if sample_weight is None:
             return X, y, None
-        weight = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-        )
-        if weight.shape != (len(X),):
-            raise ValueError(f"sample_weight must have shape ({len(X)},), got {weight.shape}")
-        if weight.min() < 0 or weight.max() == 0:
-            raise ValueError("sample_weight must be at least 0 and not zero everywhere")
+        weight = check_weight(sample_weight, len(X))
         counts = weight > 0
-        low, high = weight[counts].min(), weight.max()
-        if low < high * SPAN:
-            raise ValueError(
-                f"sample_weight from {low:g} to {high:g}: the smallest above 0 must be at least "
-                f"{SPAN:g} of the largest"
-            )
-        # Only their ratios count. Divided by a power of two, which changes no bit of a result.
-        weight = np.ldexp(weight, -np.frexp(high)[1])
         return (X, y, weight) if counts.all() else (X[counts], y[counts], weight[counts])
 
     def _options(self, seed: int, dtype: str) -> Config:

@@ -365,7 +365,7 @@ def make_engine(
         if began not in ("numpy", "torch"):
             raise ValueError(f"checkpoint: backend must be 'numpy' or 'torch', got {began!r}")
         if config.backend not in ("auto", began):
-            raise ConfigError(f"backend must be {began!r}, as before the interruption")
+            raise ConfigError(f"backend must be {began!r}, with which the training began")
         backend = began
         if backend == "numpy" and (config.amp or config.device not in ("auto", "cpu")):
             asked = "amp" if config.amp else f"device {config.device!r}"

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import warnings
 from dataclasses import fields
+from datetime import date
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import sparse, stats
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
@@ -515,6 +517,95 @@ def test_data_frames():
     one = BackpropRegressor(epochs=5, random_state=0).fit(X, y.to_frame())
     assert one.predict(X).shape == (442, 1)
     assert (one.predict(X)[:, 0] == model.predict(X)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_model_does_not_depend_on_what_holds_the_table(dtype):
+    X, y = table(rows=100)
+    X = X.astype(dtype)
+    expected = BackpropRegressor(epochs=5, random_state=0).fit(X, y)
+    assert expected.dtype_ == np.dtype(dtype).name
+    frame = pd.DataFrame(X, columns=list("abc"))
+    holders = [np.asfortranarray(X), frame, frame.astype(np.dtype(dtype).name.capitalize())]
+    for held in [*holders, torch.from_numpy(X)]:
+        model = BackpropRegressor(epochs=5, random_state=0).fit(held, y)
+        assert model.dtype_ == expected.dtype_
+        assert_same_weights(model, expected)
+        np.testing.assert_array_equal(model.predict(held), expected.predict(X))
+
+
+DATES = pd.Series(pd.date_range("2026-01-01", periods=23))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda X, y: (DATES.to_frame("day"), y), "column 'day' holds dates or times .datetime64"),
+        (lambda X, y: (X.assign(a=DATES - DATES[0]), y), "column 'a' holds dates or times .timed"),
+        (lambda X, y: (X.assign(b=DATES.dt.to_period("D")), y), "column 'b' holds dates .*period"),
+        (lambda X, y: (np.full((23, 3), "NaT", "datetime64[s]"), y), "X holds dates or times"),
+        (lambda X, y: (X, DATES), "y holds dates or times"),
+    ],
+)
+def test_dates_are_not_taken_for_numbers(change, message):
+    """Nanoseconds of one table would be seconds of another."""
+    X, y = table()
+    with pytest.raises(TypeError, match=message):
+        BackpropRegressor(epochs=1).fit(*change(pd.DataFrame(X, columns=list("abc")), y))
+    model = BackpropRegressor(epochs=1).fit(X, y)
+    with pytest.raises(TypeError, match="X holds dates"):
+        model.predict(np.zeros((2, 3), "datetime64[s]"))
+
+
+def test_masked_values_are_not_taken_for_numbers():
+    X, y = table()
+    bad = np.ma.masked_greater(X, 0.5)
+    with pytest.raises(ValueError, match="X has masked values"):
+        BackpropRegressor(epochs=1).fit(bad, y)
+    with pytest.raises(ValueError, match="y has masked values"):
+        BackpropRegressor(epochs=1).fit(X, np.ma.masked_greater(y, 0.5))
+    model = BackpropRegressor(epochs=1).fit(np.ma.array(X), y)  # nothing is masked
+    with pytest.raises(ValueError, match="X has masked values"):
+        model.predict(bad)
+
+
+@pytest.mark.parametrize("values", [list("xyz"), pd.Categorical(list("xyz")), [1.0, "?", 2.0]])
+def test_a_column_that_is_not_of_numbers_is_named(values):
+    X, y = table(rows=3)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(b=values)
+    with pytest.raises(ValueError, match=r"'b' is not of numbers .could not convert .*'[?x]'"):
+        BackpropRegressor(epochs=1).fit(frame, y)
+    with pytest.raises(ValueError, match="X contains NaN"):
+        BackpropRegressor(epochs=1).fit(frame.assign(b=[1, 2, None]), y)
+
+
+def test_tables_of_polars():
+    polars = pytest.importorskip("polars")
+    X, y = table(rows=100)
+    for kind in (polars.Float32, polars.Float64):
+        frame = polars.DataFrame(X, schema=dict.fromkeys("abc", kind), strict=False)
+        target = polars.Series("y", y)
+        expected = BackpropRegressor(epochs=5, random_state=0).fit(frame.to_numpy(), y)
+        model = clone(expected).fit(frame, target)
+        assert model.dtype_ == expected.dtype_ == str(kind).lower()
+        assert_same_weights(model, expected)
+        assert model.score(frame, target) == expected.score(frame.to_numpy(), y)
+    assert model.feature_names_in_.tolist() == frame.columns
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.predict(frame.select("c", "a", "b"))
+    for values, message in (
+        (polars.Series(["x"] * 100, dtype=polars.Categorical), "column 'b' is not of numbers"),
+        (polars.Series([None] * 100, dtype=polars.Float64), "X contains NaN"),
+        (polars.Series([date(2026, 1, 1)] * 100), r"column 'b' holds dates or times .Date."),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            model.predict(frame.with_columns(b=values))
+    with pytest.raises(TypeError, match=r"X is a LazyFrame.*collect"):
+        model.fit(frame.lazy(), target)
+    steps = make_pipeline(StandardScaler(), BackpropRegressor(epochs=5, random_state=0))
+    steps.set_output(transform="polars").fit(frame, target)
+    assert steps[-1].feature_names_in_.tolist() == frame.columns
+    assert cross_val_score(steps, frame, target, cv=3).shape == (3,)
 
 
 @pytest.mark.parametrize("m", [None, 1, 2])
