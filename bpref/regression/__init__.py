@@ -12,20 +12,13 @@ if TYPE_CHECKING:
     from bpref.regression.batches import Batches
     from bpref.regression.callbacks import Callback, EarlyStopping, TrainingState
     from bpref.regression.config import Config
-    from bpref.regression.data import (
-        RegressionDataset,
-        Scaler,
-        Table,
-        make_data,
-        make_loaders,
-        read_csv,
-        split,
-    )
+    from bpref.regression.data import RegressionDataset, make_data, make_loaders
     from bpref.regression.errors import ConfigError, DataError, DivergenceError, RunError
     from bpref.regression.estimator import BackpropRegressor
     from bpref.regression.history import History
     from bpref.regression.loss import Criterion
     from bpref.regression.model import MLP
+    from bpref.regression.number_table import Scaler, Table, read_csv, split
     from bpref.regression.plotting import plot_fit, plot_losses
     from bpref.regression.trainer import Data, Outcome, predict, train
     from bpref.regression.training import evaluate, fit, train_epoch
@@ -35,20 +28,13 @@ _MODULES = {
     "batches": ("Batches",),
     "callbacks": ("Callback", "EarlyStopping", "TrainingState"),
     "config": ("Config",),
-    "data": (
-        "RegressionDataset",
-        "Scaler",
-        "Table",
-        "make_data",
-        "make_loaders",
-        "read_csv",
-        "split",
-    ),
+    "data": ("RegressionDataset", "make_data", "make_loaders"),
     "errors": ("ConfigError", "DataError", "DivergenceError", "RunError"),
     "estimator": ("BackpropRegressor",),
     "history": ("History",),
     "loss": ("Criterion",),
     "model": ("MLP",),
+    "number_table": ("Scaler", "Table", "read_csv", "split"),
     "plotting": ("plot_fit", "plot_losses"),
     "trainer": ("Data", "Outcome", "predict", "train"),
     "training": ("evaluate", "fit", "train_epoch"),
