@@ -8,7 +8,7 @@ from typing import Any, Final
 from bpref import __version__
 from bpref.regression.checkpoint import check_format
 from bpref.regression.config import Config
-from bpref.regression.csv_file import DELIMITERS
+from bpref.regression.csv_text import DELIMITERS
 from bpref.regression.errors import ConfigError, RunError
 from bpref.regression.wording import shown
 

@@ -118,14 +118,14 @@ def _choose(
     """Return the positions of the columns to read."""
     for name in (*(columns or ()), *drop, *categorical):
         if name not in file.names:
-            raise DataError(f"{file.source}: {missing_name(name, file.names)}")
+            raise file.error(missing_name(name, file.names))
     wanted = [
         file.names.index(name)
         for name in dict.fromkeys(columns if columns is not None else file.names)
         if name not in drop
     ]
     if not wanted:
-        raise DataError(f"{file.source}: every column is dropped ({listed(file.names)})")
+        raise file.error(f"every column is dropped ({listed(file.names)})")
     return wanted
 
 
@@ -157,9 +157,9 @@ def _pieces(
                     yield slice(end - len(piece), end), piece
         except pd.errors.ParserError as error:
             reason = " ".join(str(error).split())
-            raise DataError(f"{file.source}: not a well-formed CSV table: {reason}") from None
+            raise file.error(f"not a well-formed CSV table: {reason}") from None
     if end != len(file.lines):
-        raise DataError(f"{file.source}: the file changed while it was read")
+        raise file.error("the file changed while it was read")
 
 
 def _read_numbers(
@@ -291,9 +291,9 @@ def _to_frame(
             out = out | gap
     if out.all():
         at = max(gaps, key=lambda at: int(gaps[at].sum()))
-        raise DataError(
-            f"{file.source}: no row is left without the rows that miss a value: column "
-            f"{shown(file.names[at])} misses {gaps[at].sum()} of {np.sum(~file.blank)}"
+        raise file.error(
+            f"no row is left without the rows that miss a value: column {shown(file.names[at])} "
+            f"misses {gaps[at].sum()} of {np.sum(~file.blank)}"
         )
     lines = file.lines
     if out.any():

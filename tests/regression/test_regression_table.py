@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bpref.regression import csv_file, table
 from bpref.regression.cells import LARGEST, MISSING_MARKS, almost_number, is_date, parse
 from bpref.regression.config import MISSING
-from bpref.regression.csv_file import DELIMITERS, scan
+from bpref.regression.csv_file import scan
+from bpref.regression.csv_text import DELIMITERS
 from bpref.regression.errors import DataError
 from bpref.regression.table import read_table
 
