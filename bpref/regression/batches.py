@@ -107,13 +107,13 @@ class Batches:
         """
         self._epoch, self._start = epoch, start
 
-    def in_order(self, batch_size: int | None = None) -> Batches:
-        """Return batches of the same rows, unshuffled and, if need be, of another size."""
+    def in_order(self) -> Batches:
+        """Return batches of the same rows, unshuffled."""
         return Batches(
             self.X,
             self.y,
             self.weight,
-            batch_size=batch_size or self.batch_size,
+            batch_size=self.batch_size,
             shuffle=False,
             rank=self.rank,
             world_size=self.world_size,

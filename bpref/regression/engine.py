@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
-from bpref.regression.backend import WORK_FOR_THREADS, steps_work
+from bpref.regression.backend import WORK_FOR_THREADS, choose_backend, choose_device, steps_work
+from bpref.regression.callbacks import Checkpoint
 from bpref.regression.config import Config
 from bpref.regression.dropout import Masks
+from bpref.regression.errors import ConfigError
+from bpref.regression.threads import one_blas_thread, one_thread
 
 
 class Engine:
@@ -72,11 +72,12 @@ class Engine:
 
     def copy_of_vector(self) -> np.ndarray:
         """Return all weights of now."""
-        return np.array(self.vector)
+        return np.array(self.numpy(self.vector))
 
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Copy weights into the model."""
-        self.vector[...] = np.concatenate([weights[key].ravel() for key in shapes(self.sizes)])
+        joined = np.concatenate([weights[key].ravel() for key in shapes(self.sizes)])
+        self.vector[...] = self.rows(joined)
 
 
 class NumpyEngine(Engine):
@@ -183,71 +184,34 @@ class TorchEngine(Engine):
         return one_thread() if small and self.device == "cpu" else nullcontext()
 
     def numpy(self, rows: Any) -> np.ndarray:
-        """Return a tensor as an array."""
-        return np.asarray(rows.detach().cpu().float() if self.config.amp else rows.detach().cpu())
-
-    def copy_of_vector(self) -> np.ndarray:
-        """Return all weights of now."""
-        return np.array(self.vector.cpu().numpy())
-
-    def load(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Copy weights into the model."""
-        joined = np.concatenate([weights[key].ravel() for key in shapes(self.sizes)])
-        self.vector.copy_(self.rows(joined))
+        """Return a tensor as an array; mixed precision made a bfloat16, which NumPy lacks."""
+        return np.asarray(rows.detach().to("cpu", self.vector.dtype))
 
 
-@cache
-def _libraries() -> ThreadpoolController:
-    """Return the libraries with threads of their own in this process; they are looked up once."""
-    return ThreadpoolController()
-
-
-_blas, _torch = threading.Lock(), threading.Lock()
-
-
-@contextmanager
-def _by_the_first(lock: threading.Lock, limit: AbstractContextManager[Any]) -> Iterator[None]:
-    """Limit the threads, a number of the whole process, unless another run has done so.
-
-    Of runs that overlap, as in a grid search with threads, the first one sets the number and takes
-    it back: another would take its 1 for what was before.
-    """
-    if not lock.acquire(blocking=False):
-        yield
-        return
-    try:
-        with limit:
-            yield
-    finally:
-        lock.release()
-
-
-def one_blas_thread() -> AbstractContextManager[None]:
-    """Let the library behind NumPy's matrix products use one thread, then as many as before."""
-    return _by_the_first(_blas, _one_blas_thread())
-
-
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    with _libraries().limit(limits=1, user_api="blas"):
-        yield
-
-
-def one_thread() -> AbstractContextManager[None]:
-    """Let PyTorch use one thread, then as many as before."""
-    return _by_the_first(_torch, _one_torch_thread())
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+def make_engine(
+    config: Config, sizes: tuple[int, ...], checkpoint: Checkpoint | None, group: Any
+) -> Engine:
+    """Return the engine that the configuration, or the run that goes on, asks for."""
+    backend = choose_backend(config, sizes)
+    if group is not None:
+        if config.backend == "numpy":
+            raise ConfigError("backend numpy trains in one process; use torch for several")
+        backend = "torch"
+    if checkpoint is not None:
+        began = checkpoint.get("backend")
+        if began not in ("numpy", "torch"):
+            raise ValueError(f"checkpoint: backend must be 'numpy' or 'torch', got {began!r}")
+        if config.backend not in ("auto", began):
+            raise ConfigError(f"backend must be {began!r}, with which the training began")
+        backend = began
+        if backend == "numpy" and (config.amp or config.device not in ("auto", "cpu")):
+            asked = "amp" if config.amp else f"device {config.device!r}"
+            raise ConfigError(f"{asked}: the run began with backend numpy, which has only the cpu")
+        if backend == "numpy" and group is not None:
+            raise ConfigError("the run began with backend numpy, which trains in one process")
+    if backend == "numpy":
+        return NumpyEngine(config, sizes)
+    return TorchEngine(config, sizes, choose_device(config))
 
 
 def shapes(sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from bpref.regression.backend import choose_backend, choose_device
 from bpref.regression.batches import Batches
 from bpref.regression.callbacks import (
     Callback,
@@ -27,8 +26,8 @@ from bpref.regression.checks import (
 )
 from bpref.regression.config import Config
 from bpref.regression.divergence import diverged
-from bpref.regression.engine import Engine, NumpyEngine, TorchEngine, shapes
-from bpref.regression.errors import ConfigError, DivergenceError
+from bpref.regression.engine import Engine, make_engine, shapes
+from bpref.regression.errors import DivergenceError
 from bpref.regression.history import History
 from bpref.regression.schedule import rate
 from bpref.regression.steps import Steps
@@ -349,32 +348,6 @@ def changing_rate(config: Config, steps_per_epoch: int) -> Callable[[int], float
     if config.schedule == "constant" and not config.warmup_epochs:
         return None
     return lambda step: rate(step, config, steps_per_epoch)
-
-
-def make_engine(
-    config: Config, sizes: tuple[int, ...], checkpoint: Checkpoint | None, group: Any
-) -> Engine:
-    """Return the engine that the configuration, or the run that goes on, asks for."""
-    backend = choose_backend(config, sizes)
-    if group is not None:
-        if config.backend == "numpy":
-            raise ConfigError("backend numpy trains in one process; use torch for several")
-        backend = "torch"
-    if checkpoint is not None:
-        began = checkpoint.get("backend")
-        if began not in ("numpy", "torch"):
-            raise ValueError(f"checkpoint: backend must be 'numpy' or 'torch', got {began!r}")
-        if config.backend not in ("auto", began):
-            raise ConfigError(f"backend must be {began!r}, with which the training began")
-        backend = began
-        if backend == "numpy" and (config.amp or config.device not in ("auto", "cpu")):
-            asked = "amp" if config.amp else f"device {config.device!r}"
-            raise ConfigError(f"{asked}: the run began with backend numpy, which has only the cpu")
-        if backend == "numpy" and group is not None:
-            raise ConfigError("the run began with backend numpy, which trains in one process")
-    if backend == "numpy":
-        return NumpyEngine(config, sizes)
-    return TorchEngine(config, sizes, choose_device(config))
 
 
 def make_batches(

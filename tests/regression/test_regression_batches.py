@@ -96,7 +96,6 @@ def test_in_order_gives_the_same_rows_unshuffled():
     X, y = rows(10)
     batches = Batches(X, y, np.ones(10), batch_size=4)
     assert (np.concatenate([batch[0] for batch in batches.in_order()]) == X).all()
-    assert len(batches.in_order(batch_size=5)) == 2
 
 
 def test_weights_are_of_the_dtype_of_the_rows():

@@ -670,7 +670,7 @@ def test_the_cores_come_back_after_an_error():
 OVERLAP = """
 import threading
 from threadpoolctl import threadpool_info
-from bpref.regression.engine import one_blas_thread
+from bpref.regression.threads import one_blas_thread
 
 def threads():
     return {found["num_threads"] for found in threadpool_info() if found["user_api"] == "blas"}

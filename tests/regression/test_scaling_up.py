@@ -10,7 +10,7 @@ import torch
 
 from bpref.regression import Batches, Config
 from bpref.regression.backend import choose_backend
-from bpref.regression.trainer import make_engine
+from bpref.regression.engine import make_engine
 
 LAB = Path("docs/en/labs/numpy-to-pytorch.md")
 CELL = re.compile(r"^( *)```python\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
