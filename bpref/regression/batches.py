@@ -14,7 +14,6 @@ Batch: TypeAlias = tuple[Any, ...]
 SMALL = 1 << 18  # bytes: a table that stays in the processor's cache
 
 
-# --8<-- [start:Batches]
 class Batches:
     """The rows of a table in batches, shuffled anew in every epoch.
 
@@ -123,7 +122,6 @@ class Batches:
         """Return the number of batches of an epoch."""
         return -(-len(self.X) // self.batch_size)
 
-    # --8<-- [start:Batches_iter]
     def __iter__(self) -> Iterator[Batch]:
         """Give (x, y), or (x, y, weight, total) with weights or several processes."""
         n, size, skip = len(self.X), self.batch_size, self._start
@@ -151,8 +149,6 @@ class Batches:
             part = weight[self.first_row : self.first_row + len(batch[0])]
             yield *batch, like(self.y, part), float(weight.sum())
 
-    # --8<-- [end:Batches_iter]
-
     def _seeds(self) -> Any:
         """Return [seed, epoch]; as an array NumPy takes them faster, for the same order."""
         seeds = [self.seed, self._epoch]
@@ -163,9 +159,6 @@ class Batches:
         self.first_row = self.rows * self.rank // self.world_size
         end = self.rows * (self.rank + 1) // self.world_size
         return slice(start + self.first_row, start + end)
-
-
-# --8<-- [end:Batches]
 
 
 Pick: TypeAlias = Callable[[Any, slice], Any]
@@ -194,7 +187,6 @@ def like(rows: Any, values: np.ndarray, keep_dtype: bool = False) -> Any:
     return torch.from_numpy(values).to(device=rows.device, dtype=dtype)
 
 
-# --8<-- [start:parts]
 def parts(batch: Batch, count: int) -> list[Batch]:
     """Cut a batch into at most `count` parts whose losses and gradients add up to its own.
 
@@ -228,9 +220,6 @@ def parts(batch: Batch, count: int) -> list[Batch]:
         for a, b in pairwise(bounds)
         if a < b or n == 0
     ]
-
-
-# --8<-- [end:parts]
 
 
 def total_weight(batch: Batch) -> float:

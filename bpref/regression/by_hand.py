@@ -27,7 +27,6 @@ def _gelu_slope(a: Tensor) -> Tensor:
     return torch.special.ndtr(a) + a * torch.exp(a * a * -0.5) / math.sqrt(2 * math.pi)
 
 
-# --8<-- [start:RULES]
 RULES: Final[dict[str, Rule]] = {
     "relu": (torch.relu, lambda delta, a, h: delta * h.sign()),
     "tanh": (torch.tanh, lambda delta, a, h: delta * (1 - h * h)),
@@ -39,10 +38,8 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "identity": (lambda a: a, lambda delta, a, h: delta),
 }
-# --8<-- [end:RULES]
 
 
-# --8<-- [start:ByHand]
 class ByHand:
     """A perceptron that keeps what its backward pass needs.
 
@@ -112,10 +109,6 @@ class ByHand:
         return self.masks.take_like(number, h)
 
 
-# --8<-- [end:ByHand]
-
-
-# --8<-- [start:HandLoss]
 class HandLoss:
     """The loss of `loss.Criterion` with its gradient for the prediction.
 
@@ -163,9 +156,6 @@ class HandLoss:
     def backward(self) -> None:
         """Write all gradients."""
         self.network.backward(self._slope * (self._factor / self._count))
-
-
-# --8<-- [end:HandLoss]
 
 
 class HandOptimizer(FlatOptimizer):

@@ -12,14 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 Array: TypeAlias = NDArray[np.float64]
 Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]  # one sample, or one batch: (x, y)
 
-# --8<-- [start:constants]
 SLOPE = 2.0
 INTERCEPT = 1.0
 NOISE_STD = 1.0
-# --8<-- [end:constants]
 
 
-# --8<-- [start:make_data]
 def make_data(
     n_train: int = 100, n_test: int = 100, seed: int = 0
 ) -> tuple[Array, Array, Array, Array]:
@@ -62,10 +59,6 @@ def make_data(
     # --8<-- [end:make_data_body]
 
 
-# --8<-- [end:make_data]
-
-
-# --8<-- [start:RegressionDataset]
 class RegressionDataset(Dataset[Pair]):
     """Inputs and labels as tensors of one dtype, one pair per index.
 
@@ -114,10 +107,6 @@ class RegressionDataset(Dataset[Pair]):
     # --8<-- [end:RegressionDataset_body]
 
 
-# --8<-- [end:RegressionDataset]
-
-
-# --8<-- [start:make_loaders]
 def make_loaders(
     train_dataset: Dataset[Pair], test_dataset: Dataset[Pair], batch_size: int = 32, seed: int = 0
 ) -> tuple[DataLoader[Pair], DataLoader[Pair]]:
@@ -163,6 +152,3 @@ def make_loaders(
     test_loader = DataLoader(test_dataset, batch_size=batch_size, generator=torch.Generator())
     return train_loader, test_loader
     # --8<-- [end:make_loaders_body]
-
-
-# --8<-- [end:make_loaders]

@@ -12,7 +12,6 @@ FUSED = ("sgd", "adam", "adamw", "adagrad")  # have a form that goes through mem
 FUSED_FROM = 10_000  # elements; below, it is slower than one call after the other
 
 
-# --8<-- [start:flatten]
 def flatten(model: nn.Module) -> nn.Parameter:
     """Move the parameters of a model into one vector; each becomes a view of its part.
 
@@ -48,9 +47,6 @@ def flatten(model: nn.Module) -> nn.Parameter:
         parameter.grad = flat.grad[place].view(parameter.shape)
         start += parameter.numel()
     return flat
-
-
-# --8<-- [end:flatten]
 
 
 class FlatOptimizer:

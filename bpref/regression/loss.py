@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 
-# --8<-- [start:Criterion]
 class Criterion(nn.Module):
     """The weighted mean of squared, absolute or Huber errors.
 
@@ -76,6 +75,3 @@ class Criterion(nn.Module):
             losses = losses * weight[:, None]
             total = float(weight.sum()) if total is None else total
         return losses.sum() / ((total or 1.0) * y.shape[1])
-
-
-# --8<-- [end:Criterion]

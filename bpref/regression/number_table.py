@@ -41,7 +41,6 @@ class Table:
     target: str
 
 
-# --8<-- [start:read_csv]
 def read_csv(path: str | PathLike[str], target: str) -> Table:
     """Read a CSV file of numbers with one header line.
 
@@ -83,10 +82,6 @@ def read_csv(path: str | PathLike[str], target: str) -> Table:
     return Table(X, frame[[target]].to_numpy(), tuple(features), target)
 
 
-# --8<-- [end:read_csv]
-
-
-# --8<-- [start:split]
 def split(
     X: Array, y: Array, test_fraction: float = 0.2, seed: int = 0
 ) -> tuple[Array, Array, Array, Array]:
@@ -129,10 +124,6 @@ def split(
     return X[train], y[train], X[test], y[test]
 
 
-# --8<-- [end:split]
-
-
-# --8<-- [start:Scaler]
 @dataclass(frozen=True)
 class Scaler:
     """Subtract a mean and divide by a standard deviation, both taken from training data.
@@ -165,6 +156,3 @@ class Scaler:
     def inverse(self, values: Array) -> Array:
         """Undo `transform`."""
         return values * self.std + self.mean
-
-
-# --8<-- [end:Scaler]

@@ -22,7 +22,6 @@ from bpref.regression.dropout import Masks
 from bpref.regression.optimizers import make_optimizer
 
 
-# --8<-- [start:Network]
 class Network:
     """A `bpref.nn.MLP` as programs, one for each shape of a batch.
 
@@ -76,9 +75,6 @@ class Network:
         if before is not None:
             self.grad += before
         self.adds = True
-
-
-# --8<-- [end:Network]
 
 
 class Program(training_step.Program):
@@ -168,7 +164,6 @@ class Program(training_step.Program):
         return output, backward
 
 
-# --8<-- [start:Loss]
 class Loss:
     """The weighted mean of squared, absolute or Huber errors, see `loss.Criterion`.
 
@@ -231,9 +226,6 @@ class Loss:
     def backward(self) -> None:
         """Write all gradients."""
         self.network.backward()
-
-
-# --8<-- [end:Loss]
 
 
 class NumpyOptimizer:

@@ -97,7 +97,6 @@ def split_rows(
     return train_rows, validation_rows, test_rows
 
 
-# --8<-- [start:Preprocessor]
 @dataclass(frozen=True)
 class Preprocessor:
     """What turns a table into X and y, learned from the training rows alone.
@@ -387,6 +386,3 @@ class Preprocessor:
             dropped_columns=tuple(dropped),
             dropped_rows=entry(written, "dropped_rows", int),
         )
-
-
-# --8<-- [end:Preprocessor]

@@ -11,7 +11,6 @@ from bpref.regression.divergence import diverged
 from bpref.regression.dropout import Masks
 
 
-# --8<-- [start:Steps]
 class Steps:
     """Everything of a run that is not forward, backward or update.
 
@@ -106,9 +105,6 @@ class Steps:
         loss = self.loss_sum / self.weight_sum if self.weight_sum else 0.0
         self.batch, self.loss_sum, self.weight_sum = 0, 0.0, 0.0
         return loss
-
-
-# --8<-- [end:Steps]
 
 
 def set_rate(optimizer: Any, lr: float) -> None:

@@ -36,7 +36,6 @@ PIECE: Final = 500_000  # cells that are read together
 BOOLEANS: Final = {"true": 1.0, "false": 0.0}
 
 
-# --8<-- [start:read_table]
 def read_table(
     path: str | os.PathLike[str],
     *,
@@ -107,9 +106,6 @@ def read_table(
             values[at] = found.pop(at)
         _refuse_too_large(file, at, values[at])
     return _to_frame(file, values, missing, notes)
-
-
-# --8<-- [end:read_table]
 
 
 def _choose(

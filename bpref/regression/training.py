@@ -102,7 +102,6 @@ def train_epoch(
 # --8<-- [end:train_epoch]
 
 
-# --8<-- [start:evaluate]
 def evaluate(
     model: Any,
     batches: Iterable[Batch],
@@ -153,10 +152,6 @@ def evaluate(
     return loss_sum / weight_sum
 
 
-# --8<-- [end:evaluate]
-
-
-# --8<-- [start:fit]
 def fit(
     model: Any,
     train_batches: Any,
@@ -251,9 +246,6 @@ def fit(
     state.stop_reason = state.stop_reason or "finished"
     call(callbacks, "on_fit_end", state)
     return history
-
-
-# --8<-- [end:fit]
 
 
 def call(callbacks: Iterable[Callback], name: str, state: TrainingState) -> bool:
