@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tomllib
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
@@ -439,6 +440,38 @@ def test_a_closed_stream_is_no_fault(trained, tmp_path, closed):
 
 
 # Signals
+
+
+def entry_point():
+    """What installers write into the program `bpref-train`."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, function = scripts["bpref-train"].split(":")
+    return f"import sys; from {module} import {function}; sys.exit({function}())"
+
+
+AS_MODULE = 'import runpy; runpy.run_module("bpref.regression", run_name="__main__")'
+
+
+@pytest.mark.parametrize("start", [AS_MODULE, entry_point()])
+def test_ctrl_c_while_the_command_is_imported_is_no_traceback(tmp_path, start):
+    (tmp_path / "argparse.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(10)\n"
+    )
+    # A shell lets what it starts in the background ignore Ctrl-C.
+    listens = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{listens}\n{start}", "fit"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, ROOT)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (
+        -signal.SIGINT,
+        "",
+        "",
+    )  # a shell calls it 130
 
 
 def test_a_signal_waits_for_the_end_of_an_import(tmp_path, monkeypatch):
