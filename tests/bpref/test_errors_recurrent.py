@@ -1,9 +1,8 @@
 """rnn, lstm, gru and their modules refuse bad input with argument, expectation and what came."""
 
-import re
-
 import numpy as np
 import pytest
+from refusing import refused
 
 import bpref.functional as F
 from bpref import nn
@@ -37,10 +36,6 @@ def call(name, **changed):
     kind = name.split("-")[0]
     arguments = dict(zip(NAMES[kind], ARGUMENTS[kind], strict=True))
     return OPS[name](**(arguments | changed))
-
-
-def refused(error, message):
-    return pytest.raises(error, match=f"^{re.escape(message)}$")
 
 
 @every

@@ -15,6 +15,7 @@ from strategies import (
 )
 
 import bpref.functional as F
+from bpref.fast import activation as fast
 
 CASES = {
     "identity": (F.identity, F.identity_backward, torch.nn.Identity()),
@@ -193,13 +194,14 @@ def test_silu_is_the_input_times_sigmoid():
     np.testing.assert_array_equal(F.silu(values)[0], values * F.sigmoid(values)[0])
 
 
-def test_softplus_becomes_a_line_above_the_threshold():
+@pytest.mark.parametrize("module", [F, fast], ids=["functional", "fast"])
+def test_softplus_becomes_a_line_above_the_threshold(module):
     values = np.array([1.5, 1.5 + 1e-9])  # times 2: at the threshold, and above it
-    output, cache = F.softplus(values, beta=2.0, threshold=3.0)
+    output, cache = module.softplus(values, beta=2.0, threshold=3.0)
     np.testing.assert_allclose(output, [np.log(1 + np.exp(3.0)) / 2, values[1]], rtol=1e-15)
-    gradient = F.softplus_backward(np.ones(2), cache)
+    gradient = module.softplus_backward(np.ones(2), cache)
     np.testing.assert_allclose(gradient, [1 / (1 + np.exp(-3.0)), 1.0], rtol=1e-15)
-    default, _ = F.softplus(np.array([20.0, 20.5]))
+    default, _ = module.softplus(np.array([20.0, 20.5]))
     assert default[0] > 20.0
     assert default[1] == 20.5
 

@@ -40,18 +40,22 @@ def test_backward_like_central_differences(operator, pair, data):
     assert report.ok, str(report)
 
 
+def assert_like_torch(operator, sample, pair, rtol):
+    output, grads, gradients = run(operator, sample, pair)
+    expected, expected_gradients = run_torch(operator, sample, grads)
+    for ours, theirs in zip(tuples(output), tuples(expected), strict=True):
+        assert_close(ours, theirs, rtol, "output")
+    for name, gradient in gradients.items():
+        assert_close(gradient, expected_gradients[name], rtol, f"gradient of {name}")
+
+
 @every_pair
 @pytest.mark.parametrize("values", ["smooth", "ties"])
 @some
 @given(data=st.data())
 def test_like_torch(operator, pair, values, data):
     sample = operator.sample(HypothesisDraw(data, values=values))
-    output, grads, gradients = run(operator, sample, pair)
-    expected, expected_gradients = run_torch(operator, sample, grads)
-    for ours, theirs in zip(tuples(output), tuples(expected), strict=True):
-        assert_close(ours, theirs, 1e-10, "output")
-    for name, gradient in gradients.items():
-        assert_close(gradient, expected_gradients[name], 1e-10, f"gradient of {name}")
+    assert_like_torch(operator, sample, pair, 1e-10)
 
 
 @every_pair
@@ -59,12 +63,7 @@ def test_like_torch(operator, pair, values, data):
 @given(st.data())
 def test_float32_like_torch(operator, pair, data):
     sample = operator.sample(HypothesisDraw(data, np.float32))
-    output, grads, gradients = run(operator, sample, pair)
-    expected, expected_gradients = run_torch(operator, sample, grads)
-    for ours, theirs in zip(tuples(output), tuples(expected), strict=True):
-        assert_close(ours, theirs, 1e-4, "output")
-    for name, gradient in gradients.items():
-        assert_close(gradient, expected_gradients[name], 1e-4, f"gradient of {name}")
+    assert_like_torch(operator, sample, pair, 1e-4)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
