@@ -16,7 +16,8 @@ import numpy as np
 
 from bpref.regression import BackpropRegressor
 from bpref.regression.errors import DivergenceError
-from bpref.regression.preprocessing import Preprocessor, split_rows
+from bpref.regression.preprocessing import Preprocessor
+from bpref.regression.splitting import split_rows
 from bpref.regression.table import read_table
 
 TARGETS = {"diabetes": "target", "auto_mpg": "mpg"}

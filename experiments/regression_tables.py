@@ -29,7 +29,8 @@ from scipy import stats
 
 from bpref.regression import Config, Data, mse, predict, train
 from bpref.regression.baseline import least_squares, mlp_baseline
-from bpref.regression.preprocessing import Preprocessor, split_rows
+from bpref.regression.preprocessing import Preprocessor
+from bpref.regression.splitting import split_rows
 from bpref.regression.table import read_table
 from experiments._claim import Claim
 

@@ -107,15 +107,10 @@ Column: TypeAlias = NumericColumn | CategoricalColumn
 
 def column_to_dict(column: Column) -> dict[str, Any]:
     """Return JSON values from which `column_from_dict` makes an equal column."""
-    written: dict[str, Any] = {
-        "name": column.name,
-        "kind": column.kind,
-        "missing": column.missing,
-        "note": column.note,
-    }
-    if isinstance(column, NumericColumn):
-        return written | {"mean": column.mean, "std": column.std}
-    return written | {"levels": list(column.levels), "common": column.common}
+    written = {"kind": column.kind, **vars(column)}
+    if isinstance(column, CategoricalColumn):
+        written["levels"] = list(column.levels)
+    return written
 
 
 def entry(written: dict[str, Any], key: str, kind: type) -> Any:

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from bpref.regression.config import Config
 from bpref.regression.errors import DataError, RunError
-from bpref.regression.preprocessing import Preprocessor, split_rows
+from bpref.regression.preprocessing import Preprocessor
 from bpref.regression.recipe import Recipe
 from bpref.regression.run_folder import PARTS, RunFolder
+from bpref.regression.splitting import split_rows
 from bpref.regression.table import read_table
 from bpref.regression.wording import path_name
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bpref.regression import plotting
 from bpref.regression.baseline import MLP_VISITS, baselines
+from bpref.regression.columns import ColumnReport
 from bpref.regression.config import Config
 from bpref.regression.document import (
     Block,
@@ -25,7 +26,6 @@ from bpref.regression.document import (
     to_markdown,
 )
 from bpref.regression.history import History
-from bpref.regression.preprocessing import ColumnReport
 from bpref.regression.report_target import FEW_ROWS, Part, Target, rows_of
 
 __all__ = ["Part", "Report", "loss_unit", "write_report"]

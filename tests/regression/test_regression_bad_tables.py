@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from bpref.regression.errors import ConfigError, DataError
-from bpref.regression.preprocessing import Preprocessor, split_rows
+from bpref.regression.preprocessing import Preprocessor
+from bpref.regression.splitting import split_rows
 from bpref.regression.table import read_table
 
 ROWS = "1,2\n2,4\n3,5\n4,1\n5,0\n"

@@ -9,16 +9,11 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from bpref.regression.cells import LARGEST
+from bpref.regression.columns import CategoricalColumn, ColumnReport, NumericColumn
 from bpref.regression.errors import DataError, RunError
-from bpref.regression.preprocessing import (
-    FEW_ROWS,
-    MAX_LEVELS,
-    CategoricalColumn,
-    ColumnReport,
-    NumericColumn,
-    Preprocessor,
-    split_rows,
-)
+from bpref.regression.learning import FEW_ROWS, MAX_LEVELS
+from bpref.regression.preprocessing import Preprocessor
+from bpref.regression.splitting import split_rows
 from bpref.regression.table import read_table
 
 HOUSES = pd.DataFrame(

@@ -14,10 +14,10 @@ from markdown_it import MarkdownIt
 from sklearn import metrics
 
 from bpref.regression import plotting
+from bpref.regression.columns import ColumnReport
 from bpref.regression.config import Config
 from bpref.regression.document import Heading, Paragraph, Table, to_html, to_markdown
 from bpref.regression.history import History
-from bpref.regression.preprocessing import ColumnReport
 from bpref.regression.report import Part, loss_unit, write_report
 
 HOSTILE = "</title><script>alert(1)</script> a|b *c* _d_ `e` $f$ [g](h) \\ & 体重"
