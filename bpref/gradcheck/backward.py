@@ -121,7 +121,7 @@ def check_backward(
     def weighted_sum(**inputs: np.ndarray) -> Any:
         output = run(**{name: inputs[name] for name in arrays})[0]
         pairs = zip(leaves(weights), leaves(output), strict=True)
-        return sum(np.sum(np.asarray(w, dtype=np.float64) * out) for w, out in pairs)
+        return sum(np.sum(np.asarray(w, np.float64) * np.asanyarray(out)) for w, out in pairs)
 
     return check_gradients(
         weighted_sum,

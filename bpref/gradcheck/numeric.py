@@ -272,7 +272,7 @@ def scalar(value: Any, dtype: np.dtype) -> float:
         raise TypeError(
             "f: expected one number, got a tuple; an operator returns (output, cache), use [0]"
         )
-    array = np.asarray(value)
+    array = _check.array("f", value)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"f: expected one real number, got {type(value).__name__}")
     if array.size != 1:

@@ -53,6 +53,12 @@ CASES = {
         TypeError,
         "f: expected a float32 number, got float16",
     ),
+    "a tensor with a graph": (
+        lambda: check(f=lambda x: torch.ones((), requires_grad=True)),
+        TypeError,
+        "f: expected a NumPy array, got Tensor: Can't call numpy() on Tensor that requires grad. "
+        "Use tensor.detach().numpy() instead.",
+    ),
     "float32 output": (
         lambda: plain(lambda x: np.tanh(x.astype(np.float32))),
         TypeError,

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import normal, quick, seeds, shapes
@@ -1079,6 +1080,17 @@ def test_outputs_may_be_nested_and_gradients_a_mapping():
         )
 
     assert not check_backward(recurrent, forgets_the_last, inputs)
+
+
+def test_outputs_and_gradients_may_be_tensors():
+    x = normal(0, 4, 3)
+    report = check_backward(
+        lambda x: torch.tanh(torch.from_numpy(x)),
+        lambda g, x: torch.from_numpy(g) * (1 - torch.tanh(torch.from_numpy(x)) ** 2),
+        {"x": x},
+        backward_takes="inputs",
+    )
+    assert report.ok, str(report)
 
 
 def test_none_leaves_an_input_unchecked():
