@@ -9,7 +9,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from experiments._claim import Claim
+
 PAGES = ("principles", "formulas", "code", "applications", "context", "faq")
+WORKED = ("pages.*",)
+CLAIMS = (
+    Claim(
+        id="errata-entries-counted",
+        en="The errata have {{ errata_index.entries }} entries; {{ errata_index.with_code }} have "
+        "a counterexample that runs, {{ errata_index.cited }} cite a source.",
+        zh="勘误共有 {{ errata_index.entries }} 个条目，其中 {{ errata_index.with_code }} 个有可"
+        "运行的反例，{{ errata_index.cited }} 个引用来源。",
+        criterion="entries == with_code + cited == sum(p.entries for p in pages.values()) and "
+        "with_code > cited and all(p.with_code > 0 for p in pages.values())",
+        covers=("entries", "with_code", "cited"),
+        exact="count",
+    ),
+)
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "en" / "errata"
 
 

@@ -14,7 +14,8 @@ from sitekit.markdown.numbers import REFERENCE, look_up
 
 CLAIMS = {c.id: (name, c) for name, found in claims.all_claims().items() for c in found}
 # The parts in which every injected number must be claimed, or declared as worked.
-CHAPTERS = ["ideas", "derivation", "checking", "practice", "faq"]
+CHAPTERS = ["ideas", "derivation", "checking", "practice", "applications", "faq", "context"]
+CHAPTERS += ["errata"]
 PAGES = [
     p for lang in ("en", "zh") for f in CHAPTERS for p in sorted(Path("docs", lang, f).glob("*.md"))
 ]
