@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from experiments import _ranges, style
 from experiments._applications import Adam, cross_entropy, gradient, pixels, spread, worst
 from experiments._claim import Claim
+from experiments._dots import Dot, Panel, draw_dots
 
 Array = np.ndarray
 RTOL = (
@@ -312,11 +313,12 @@ def draw_receives(result: dict[str, Any], lang: str) -> Figure:
         "en": ("mean over all places", "one maximum", "share of places with a gradient"),
         "zh": ("对所有位置取平均", "取一个最大值", "收到梯度的位置所占比例"),
     }[lang]
-    bars = [
-        _ranges.Bar(row, result["receives"][key], colour)
-        for row, key, colour in zip(text[:2], ("average", "max"), style.SERIES, strict=False)
+    dots = [
+        Dot(row, result["receives"][key])
+        for row, key in zip(text[:2], ("average", "max"), strict=True)
     ]
-    return _ranges.draw_ranges(bars, text[2])
+    figure: Figure = draw_dots([Panel(text[2], dots, 1 / 36)])
+    return figure
 
 
 def draw(result: dict[str, Any], lang: str) -> dict[str, Figure]:

@@ -178,7 +178,7 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
             ax.fill_between(steps, curve["min"], curve["max"], color=colour, alpha=0.15, lw=0)
             ax.plot(steps, curve["mean"], color=colour, label=text[key])
         ax.set_xlabel(text["step"])
-        ax.legend(loc="upper right")
+        ax.legend(loc="upper right" if ax is left else "lower left")
     left.set_yscale("log")
     left.set_ylabel(text["loss"])
     right.set_ylabel(text["degrees"])
