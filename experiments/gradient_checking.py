@@ -29,6 +29,7 @@ from experiments import style
 from experiments._claim import Claim
 
 W = 0.7
+SWEEP = (0.1, 0.8, 201)  # the weights of the figure: first, last, how many
 METHODS = ("forward", "central", "complex")
 BITS = (64, 32)
 STEPS = [f"{digit}e{power}" for power in range(-18, 0) for digit in (1, 2, 5)] + ["1e0"]
@@ -271,7 +272,7 @@ def sample() -> dict[str, Any]:
 
 
 def curves() -> dict[str, Any]:
-    weights = np.linspace(0.1, 0.8, 201).tolist()
+    weights = np.linspace(*SWEEP).tolist()
     live, median, best, slope = {}, {}, {}, {}
     for bits in BITS:
         for method in METHODS:

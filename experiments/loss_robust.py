@@ -292,9 +292,7 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Any]:
         for kind, name in names.items():
             rows = [result["line"][where][kind][f"p{round(100 * s)}"] for s in SHARES]
             label = name if where == "end" else None
-            draw_bands(
-                ax, SHARES, rows, color=colors[kind], marker="o", markersize=4, label=label
-            )
+            draw_bands(ax, SHARES, rows, color=colors[kind], marker="o", markersize=4, label=label)
         ax.set_title(t[where])
         ax.set_xlabel(t["share"])
     axes[0].set_ylabel(t["distance"])

@@ -23,6 +23,7 @@ from experiments._many_nets import Array, gradients, init, mse
 from experiments.regression_curves import HIDDEN, NOISE, D, sample
 
 REPEATS, STARTS, ROWS, FRESH = 100, 16, 40, 500
+LEVEL = 0.95  # of the intervals
 STEPS, EVERY, RATE = 400, 50, 0.05
 COUNTS = (1, 2, 4, 8, 16)
 RTOL = 1e-6
@@ -101,7 +102,7 @@ def errors() -> dict[str, Array]:
 
 def interval(values: Array) -> dict[str, float]:
     """Mean over the repeats and the ends of its 95 % interval."""
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     mean = values.mean()
     return {"mean": float(mean), "low": float(mean - half), "high": float(mean + half)}
 

@@ -26,6 +26,7 @@ from experiments._tables import TARGETS, Array, errors
 
 RTOL = 1e-3
 SEEDS, DRAWS, SIDE = 60, 20_000, 10
+LEVEL = 0.95  # of the intervals
 BASE: dict[str, Any] = {"hidden_sizes": (16,), "lr": 0.003, "epochs": 60}
 OTHERS = ("gelu", "tanh")
 COUNTS = (1, 2, 3, 5, 10, 20)
@@ -176,7 +177,7 @@ CLAIMS = (
 def compare(relu: Array, other: Array) -> dict[str, Any]:
     """Relative gains in the test error, from errors (seeds, 2)."""
     gain = (relu[:, 1] - other[:, 1]) / relu[:, 1]
-    half = stats.t.ppf(0.975, SEEDS - 1) * gain.std(ddof=1) / np.sqrt(SEEDS)
+    half = stats.t.ppf((1 + LEVEL) / 2, SEEDS - 1) * gain.std(ddof=1) / np.sqrt(SEEDS)
     return {
         "gain": spread(gain),
         "each": gain.tolist(),
@@ -216,7 +217,7 @@ def conclusions(gap: Array) -> tuple[list[float], list[float]]:
     for k in PAIRS:
         some = gap[draws(k, 1)[0]]
         t = some.mean(axis=1) / (some.std(axis=1, ddof=1) / np.sqrt(k))
-        limit = stats.t.ppf(0.975, k - 1)
+        limit = stats.t.ppf((1 + LEVEL) / 2, k - 1)
         above.append(float((t > limit).mean()))
         below.append(float((t < -limit).mean()))
     return above, below
@@ -268,10 +269,11 @@ def overlap() -> dict[str, Any]:
             ("new", new, 1.0),
         ):
             some = gaps[:, :k]
-            half = stats.t.ppf(0.975, k - 1) * some.std(axis=1, ddof=1) / np.sqrt(k)
+            half = stats.t.ppf((1 + LEVEL) / 2, k - 1) * some.std(axis=1, ddof=1) / np.sqrt(k)
             share = float((np.abs(some.mean(axis=1)) > factor * half).mean())
             se = float(np.sqrt(share * (1 - share) / TABLES))
-            found[key].append({"mean": share, "low": share - 1.96 * se, "high": share + 1.96 * se})
+            off = float(stats.norm.ppf((1 + LEVEL) / 2)) * se
+            found[key].append({"mean": share, "low": share - off, "high": share + off})
     return {"tables": TABLES, "rows": TABLE_ROWS, **found}
 
 
