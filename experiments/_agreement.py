@@ -2,15 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments import style
+from experiments._ranges import bound
 
 # Left edge of the figure: exact agreement, an error of 0, stands there.
 EDGE = 1e-18
+
+
+def central(loss: Callable[[], float], parameter: np.ndarray, eps: float = 1e-5) -> np.ndarray:
+    """Central differences of a loss that reads the parameter, an array that is changed in place."""
+    out = np.empty_like(parameter)
+    for index in np.ndindex(parameter.shape):
+        keep = parameter[index]
+        parameter[index] = keep + eps
+        above = loss()
+        parameter[index] = keep - eps
+        below = loss()
+        parameter[index] = keep
+        out[index] = (above - below) / (2 * eps)
+    return out
+
+
+def relative(estimate: np.ndarray, truth: np.ndarray) -> float:
+    """Norm of the difference over the norm of the truth."""
+    return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
+
+
+def stored(tensor: Any) -> np.ndarray:
+    """What PyTorch stored in .grad."""
+    return np.asarray(tensor.grad)
+
+
+def extremes(values: Sequence[float]) -> dict[str, float]:
+    return {"least": min(values), "median": float(np.median(values)), "most": max(values)}
 
 
 def spread(errors: Sequence[float], floor: float) -> dict[str, float]:
@@ -19,12 +48,11 @@ def spread(errors: Sequence[float], floor: float) -> dict[str, float]:
     The bound is a power of ten, at least three times the largest error and at least the floor:
     rounding differs between CPUs, and the largest of many rounding errors differs most.
     """
-    bound = float(f"1e{int(np.ceil(np.log10(max(3.0 * max(errors), floor)) - 1e-9))}")
     return {
         "least": float(min(errors)),
         "median": float(np.median(errors)),
         "ninety": float(np.quantile(errors, 0.9)),
-        "below": bound,
+        "below": bound(max(errors), floor),
     }
 
 

@@ -8,6 +8,10 @@ from unicodedata import east_asian_width
 
 from experiments import style
 
+# Of a spread, for `draw_bands`.
+MEDIAN = ("min", "median", "max")
+MIDDLE_80 = ("q10", "median", "q90")
+
 
 class Dot(NamedTuple):
     """A row of a panel."""
@@ -50,9 +54,15 @@ def draw_dots(panels: Sequence[Panel], width: float = 7.2, height: float = 0.36)
 
 
 def draw_bands(
-    ax: Any, x: Sequence[float], spreads: Sequence[Mapping[str, float]], **line: Any
+    ax: Any,
+    x: Sequence[float],
+    spreads: Sequence[Mapping[str, float]],
+    *,
+    keys: tuple[str, str, str] = ("min", "mean", "max"),
+    alpha: float = 0.18,
+    **line: Any,
 ) -> None:
-    """A line through the means and a band from the lowest to the highest value."""
-    low, middle, high = ([s[key] for s in spreads] for key in ("min", "mean", "max"))
-    ax.fill_between(x, low, high, color=line["color"], alpha=0.18, linewidth=0)
+    """A line through the means and a band from the lowest to the highest value, or other keys."""
+    low, middle, high = ([s[key] for s in spreads] for key in keys)
+    ax.fill_between(x, low, high, color=line["color"], alpha=alpha, linewidth=0)
     ax.plot(x, middle, **line)

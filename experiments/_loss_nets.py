@@ -23,6 +23,33 @@ def generators(seeds: int, first: int = 0) -> list[np.random.Generator]:
     return [np.random.default_rng(first + seed) for seed in range(seeds)]
 
 
+def clouds(
+    rngs: Sequence[np.random.Generator], classes: int, d: int, apart: float, width: float = 1.0
+) -> Callable[[int], tuple[Array, Array]]:
+    """Return what draws n samples of each seed, inputs (S, n, d) and class labels (S, n).
+
+    Each class is a normal cloud around a centre that is normal itself; ``apart`` and ``width`` are
+    the standard deviations of the centres and of the clouds.
+    """
+    centres = np.stack([apart * g.normal(size=(classes, d)) for g in rngs])
+
+    def draw(n: int) -> tuple[Array, Array]:
+        label = np.stack([g.integers(0, classes, n) for g in rngs])
+        noise = np.stack([width * g.normal(size=(n, d)) for g in rngs])
+        return np.take_along_axis(centres, label[..., None], axis=1) + noise, label
+
+    return draw
+
+
+def mislabelled(
+    rngs: Sequence[np.random.Generator], label: Array, classes: int, share: float
+) -> Array:
+    """Return the labels (S, n), a share of them replaced by random ones."""
+    n = label.shape[1]
+    replaced = np.stack([g.random(n) < share for g in rngs])
+    return np.where(replaced, np.stack([g.integers(0, classes, n) for g in rngs]), label)
+
+
 def start(rngs: Sequence[np.random.Generator], d: int, hidden: int, classes: int) -> Params:
     """Return [W1 (S, d, H), b1 (S, 1, H), W2 (S, H, C), b2 (S, 1, C)], variance 1 / fan-in."""
     w1 = np.stack([g.normal(size=(d, hidden)) / np.sqrt(d) for g in rngs])

@@ -14,9 +14,14 @@ from experiments import style
 SMALLEST = 1e-17
 
 
-def bound(value: float) -> float:
-    """A power of ten, at least three times the value: rounding noise differs between CPUs."""
-    return float(f"1e{int(np.ceil(np.log10(3.0 * max(value, 1e-13))))}")
+def bound(value: float, floor: float = 3e-13) -> float:
+    """A power of ten, at least the floor and three times the value: CPUs round differently."""
+    return float(f"1e{int(np.ceil(np.log10(max(3.0 * value, floor)) - 1e-9))}")
+
+
+def bound_below(value: float) -> float:
+    """A power of ten, at most a third of the value; 0 stays 0."""
+    return float(f"1e{int(np.floor(np.log10(value / 3.0)))}") if value else 0.0
 
 
 def spread(values: Iterable[float]) -> dict[str, float]:

@@ -37,10 +37,10 @@ def loss(parameters: Parameters, x: Array, y: Array, activation: str = "tanh") -
     return float(F.half_mse_loss(predict(parameters, x, activation), y)[0])
 
 
-def gradients(
+def passes(
     parameters: Parameters, x: Array, y: Array, activation: str = "tanh"
-) -> tuple[float, Parameters]:
-    """One forward and one backward pass: the loss and the gradient of every parameter."""
+) -> dict[str, Array]:
+    """One forward and one backward pass: every array, by its name in the article."""
     w1, b1, w2, b2 = parameters
     a1, cache1 = F.linear(x, w1, b1)
     h1, cache_h = getattr(F, activation)(a1)
@@ -51,7 +51,27 @@ def gradients(
     grad_h1, grad_w2, grad_b2 = F.linear_backward(delta2, cache2)
     delta1 = getattr(F, f"{activation}_backward")(grad_h1, cache_h)
     _, grad_w1, grad_b1 = F.linear_backward(delta1, cache1)
-    return float(value), [grad_w1, grad_b1, grad_w2, grad_b2]
+    return {
+        "A1": a1,
+        "H1": h1,
+        "yhat": output,
+        "J": np.asarray(value),
+        "D2": delta2,
+        "dW2": grad_w2,
+        "db2": grad_b2,
+        "dH1": grad_h1,
+        "D1": delta1,
+        "dW1": grad_w1,
+        "db1": grad_b1,
+    }
+
+
+def gradients(
+    parameters: Parameters, x: Array, y: Array, activation: str = "tanh"
+) -> tuple[float, Parameters]:
+    """The loss and the gradient of every parameter."""
+    found = passes(parameters, x, y, activation)
+    return float(found["J"]), [found[name] for name in ("dW1", "db1", "dW2", "db2")]
 
 
 def descend(parameters: Parameters, grads: Parameters, lr: float) -> Parameters:

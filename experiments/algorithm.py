@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-import bpref.functional as F
 from experiments import _two_layer as net
 from experiments._claim import Claim
 
@@ -61,67 +60,41 @@ CLAIMS = (
 def worked_step(lr: float = 0.01) -> dict[str, Any]:
     """One step of training with round numbers, and the loss before and after it."""
     x, y = np.array([[2.0]]), np.array([[1.0]])
-    w1, b1 = np.array([[0.5], [-1.0]]), np.array([0.0, 1.0])
-    w2, b2 = np.array([[3.0, 2.0]]), np.array([-1.0])
-    a1, cache1 = F.linear(x, w1, b1)
-    h1, cache_h = F.relu(a1)
-    output, cache2 = F.linear(h1, w2, b2)
-    value, cache_j = F.half_mse_loss(output, y)
-    delta2 = F.half_mse_loss_backward(1.0, cache_j)
-    grad_h1, grad_w2, grad_b2 = F.linear_backward(delta2, cache2)
-    delta1 = F.relu_backward(grad_h1, cache_h)
-    _, grad_w1, grad_b1 = F.linear_backward(delta1, cache1)
-    new_w1, new_b1 = w1 - lr * grad_w1, b1 - lr * grad_b1
-    new_w2, new_b2 = w2 - lr * grad_w2, b2 - lr * grad_b2
-    hidden = F.relu(F.linear(x, new_w1, new_b1)[0])[0]
-    after, _ = F.half_mse_loss(F.linear(hidden, new_w2, new_b2)[0], y)
+    parameters = [
+        np.array([[0.5], [-1.0]]),
+        np.array([0.0, 1.0]),
+        np.array([[3.0, 2.0]]),
+        np.array([-1.0]),
+    ]
+    found = net.passes(parameters, x, y, "relu")
+    new = net.descend(parameters, [found[name] for name in ("dW1", "db1", "dW2", "db2")], lr)
     return {
         "rate": lr,
-        "a1": a1[0].tolist(),
-        "h1": h1[0].tolist(),
-        "output": float(output.item()),
-        "J": float(value),
-        "delta2": float(delta2.item()),
-        "grad_W2": grad_w2[0].tolist(),
-        "grad_b2": float(grad_b2[0]),
-        "grad_h1": grad_h1[0].tolist(),
-        "delta1": delta1[0].tolist(),
-        "grad_W1": grad_w1[:, 0].tolist(),
-        "grad_b1": grad_b1.tolist(),
-        "new_W1": new_w1[:, 0].tolist(),
-        "new_b1": new_b1.tolist(),
-        "new_W2": new_w2[0].tolist(),
-        "new_b2": float(new_b2[0]),
-        "J_after": float(after),
+        "a1": found["A1"][0].tolist(),
+        "h1": found["H1"][0].tolist(),
+        "output": float(found["yhat"].item()),
+        "J": float(found["J"]),
+        "delta2": float(found["D2"].item()),
+        "grad_W2": found["dW2"][0].tolist(),
+        "grad_b2": float(found["db2"][0]),
+        "grad_h1": found["dH1"][0].tolist(),
+        "delta1": found["D1"][0].tolist(),
+        "grad_W1": found["dW1"][:, 0].tolist(),
+        "grad_b1": found["db1"].tolist(),
+        "new_W1": new[0][:, 0].tolist(),
+        "new_b1": new[1].tolist(),
+        "new_W2": new[2][0].tolist(),
+        "new_b2": float(new[3][0]),
+        "J_after": net.loss(new, x, y, "relu"),
     }
 
 
 def run() -> dict[str, Any]:
     rng = np.random.default_rng(0)
-    w1, b1, w2, b2 = net.init(rng, 3, 4)
+    parameters = net.init(rng, 3, 4)
     x, y = rng.standard_normal((8, 3)), rng.standard_normal((8, 1))
-    a1, cache1 = F.linear(x, w1, b1)
-    h1, cache_h = F.tanh(a1)
-    output, cache2 = F.linear(h1, w2, b2)
-    value, cache_j = F.half_mse_loss(output, y)
-    delta2 = F.half_mse_loss_backward(1.0, cache_j)
-    grad_h1, grad_w2, grad_b2 = F.linear_backward(delta2, cache2)
-    delta1 = F.tanh_backward(grad_h1, cache_h)
-    _, grad_w1, grad_b1 = F.linear_backward(delta1, cache1)
-    arrays: dict[str, Any] = {
-        "X": x,
-        "y": y,
-        "A1": a1,
-        "H1": h1,
-        "yhat": output,
-        "J": np.asarray(value),
-        "D2": delta2,
-        "dW2": grad_w2,
-        "db2": grad_b2,
-        "D1": delta1,
-        "dW1": grad_w1,
-        "db1": grad_b1,
-    }
+    arrays = {"X": x, "y": y} | net.passes(parameters, x, y)
+    del arrays["dH1"]  # as large as H1
     shapes = {name: list(array.shape) for name, array in arrays.items()}
     return {**shapes, "step": worked_step()}
 

@@ -239,27 +239,6 @@ def sample() -> dict[str, Any]:
     }
 
 
-def _central(f: Any, parameter: Array, eps: float = 1e-5) -> Array:
-    out = np.empty_like(parameter)
-    for index in np.ndindex(parameter.shape):
-        keep = parameter[index]
-        parameter[index] = keep + eps
-        above = f()
-        parameter[index] = keep - eps
-        below = f()
-        parameter[index] = keep
-        out[index] = (above - below) / (2 * eps)
-    return out
-
-
-def _relative(estimate: Array, truth: Array) -> float:
-    return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
-
-
-def _range(values: list[float]) -> dict[str, float]:
-    return {"least": min(values), "median": float(np.median(values)), "most": max(values)}
-
-
 def check(batches: int = 50) -> dict[str, Any]:
     """Relative errors of all three gradients of both normalisations."""
     import torch
@@ -289,8 +268,10 @@ def check(batches: int = 50) -> dict[str, Any]:
                 out = torch.nn.functional.layer_norm(tensors[0], (d,), tensors[1], tensors[2])
             (((out - torch.tensor(T)) ** 2).sum() / 2).backward()
             for grad, parameter, tensor in zip(ours, (X, gamma, beta), tensors, strict=True):
-                errors["central"].append(_relative(grad, _central(f, parameter)))
-                errors["torch"].append(_relative(grad, np.asarray(tensor.grad)))
+                errors["central"].append(
+                    _agreement.relative(grad, _agreement.central(f, parameter))
+                )
+                errors["torch"].append(_agreement.relative(grad, np.asarray(tensor.grad)))
     floors = {"central": 1e-7, "torch": 1e-12}
     return {
         "batches": batches,
@@ -387,7 +368,7 @@ def constant(batches: int = 200) -> dict[str, Any]:
 
             if N == 4:
                 caught += not check_gradients(f, {"x": x}, {"x": wrong}).ok
-        cosines.append(_range(found))
+        cosines.append(_agreement.extremes(found))
     return {"batches": batches, "sizes": sizes, "cosine": cosines, "caught": caught}
 
 
@@ -397,14 +378,17 @@ def training(seeds: int = 20, every: int = 10) -> dict[str, Any]:
     ends = {name: [run[-1] for run in curves] for name, curves in runs.items()}
     return {
         "seeds": seeds,
-        "start": _range([run[0] for run in runs["right"]]),
-        "end": {name: _range(values) for name, values in ends.items()},
-        "ratio": _range([w / r for r, w in zip(ends["right"], ends["wrong"], strict=True)]),
+        "start": _agreement.extremes([run[0] for run in runs["right"]]),
+        "end": {name: _agreement.extremes(values) for name, values in ends.items()},
+        "ratio": _agreement.extremes(
+            [w / r for r, w in zip(ends["right"], ends["wrong"], strict=True)]
+        ),
         "higher": sum(w > r for r, w in zip(ends["right"], ends["wrong"], strict=True)),
         "curve_steps": list(range(0, len(runs["right"][0]), every)),
         "curves": {
             name: [
-                _range(list(losses)) for losses in zip(*(c[::every] for c in curves), strict=True)
+                _agreement.extremes(list(losses))
+                for losses in zip(*(c[::every] for c in curves), strict=True)
             ]
             for name, curves in runs.items()
         },

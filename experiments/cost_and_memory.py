@@ -25,6 +25,7 @@ import bpref.functional as F
 from bpref.cost import Counter
 from experiments import style
 from experiments._claim import Claim
+from experiments._ranges import bound
 
 WORKED = (
     "layer.N",
@@ -408,7 +409,7 @@ def all_differences(draws: int = 5) -> dict[str, Any]:
         worst = max(row.pop("worst") for row in rows)
         found[f"w{n}"] = {**rows[0], "same_counts": all(row == rows[0] for row in rows)}
         # The last digits of a difference quotient differ between CPUs: a bound with room.
-        found[f"w{n}"]["within"] = max(1e-8, _bound(worst))
+        found[f"w{n}"]["within"] = bound(worst, floor=1e-8)
     return found
 
 
@@ -522,11 +523,6 @@ def checkpoints(draws: int = 10) -> dict[str, Any]:
     }
 
 
-def _bound(value: float) -> float:
-    """A power of ten at least three times larger."""
-    return float(f"1e{int(np.ceil(np.log10(3.0 * value)))}")
-
-
 def run() -> dict[str, Any]:
     """All claims of the page."""
     depths, draws = [2, 4, 6, 8, 10], 5
@@ -543,8 +539,8 @@ def run() -> dict[str, Any]:
             "reuse_more": rows[1]["reuse"] - rows[0]["reuse"],
             # Rounding noise differs between CPUs: a power of ten that is larger.
             "draws": draws,
-            "difference": max(
-                1e-12, _bound(max(row["difference"] for of_depth in drawn for row in of_depth))
+            "difference": bound(
+                max(row["difference"] for of_depth in drawn for row in of_depth), floor=1e-12
             ),
         },
         "differences": all_differences(),

@@ -27,6 +27,7 @@ import numpy as np
 
 from experiments import style
 from experiments._claim import Claim
+from experiments._ranges import bound_below
 
 W = 0.7
 SWEEP = (0.1, 0.8, 201)  # the weights of the figure: first, last, how many
@@ -319,10 +320,6 @@ def power_of_ten(value: float) -> float:
     return float(f"1e{math.ceil(math.log10(3.0 * value))}")
 
 
-def power_of_ten_below(value: float) -> float:
-    return float(f"1e{math.floor(math.log10(value / 3.0))}")
-
-
 def network(sizes: list[int], seed: int, dtype: Any = np.float64) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     arrays = {}
@@ -388,7 +385,7 @@ def tolerance(seeds: int = 50) -> dict[str, Any]:
         rows.append(worst)
     for key in rows[0]:
         out[key] = power_of_ten(max(row[key] for row in rows))
-    out["least"] = {key: power_of_ten_below(min(row[key] for row in rows)) for key in rows[0]}
+    out["least"] = {key: bound_below(min(row[key] for row in rows)) for key in rows[0]}
     return out
 
 

@@ -233,6 +233,7 @@ def run() -> dict[str, Any]:
 
 
 def draw(result: dict[str, Any], lang: str) -> dict[str, Figure]:
+    from experiments._dots import MEDIAN, draw_bands
     from experiments.style import BACKWARD, FORWARD, SERIES, new_figure
 
     words = {
@@ -266,9 +267,8 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Figure]:
     depths = result["layers"]["depths"]
     for name, label, color in (("sgd", words[4], BACKWARD), ("adam", words[5], FORWARD)):
         rows = result["layers"][name]
-        low, middle, high = ([row[k] for row in rows] for k in ("min", "median", "max"))
-        right.fill_between(depths, low, high, color=color, alpha=0.25, linewidth=0)
-        right.plot(depths, middle, marker="o", markersize=3, color=color, label=label)
+        look = {"color": color, "marker": "o", "markersize": 3, "label": label}
+        draw_bands(right, depths, rows, keys=MEDIAN, alpha=0.25, **look)
     right.set_yscale("log")
     right.set_xlabel(words[2])
     right.set_title(words[3], fontsize=10)

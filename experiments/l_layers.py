@@ -259,7 +259,7 @@ def check(networks: int = 80) -> dict[str, Any]:
         net.load_state_dict(dict(zip(net.state_dict(), pairs, strict=True)))
         net.backward((net(X) - Y) / N)
         theirs = np.concatenate([p.grad.ravel() for p in net.parameters()])
-        errors["package"].append(_relative(theirs, ours))
+        errors["package"].append(_agreement.relative(theirs, ours))
 
         leaves = [torch.tensor(p, requires_grad=True) for p in pairs]
         h = torch.tensor(X)
@@ -267,8 +267,8 @@ def check(networks: int = 80) -> dict[str, Any]:
             h = torch.nn.functional.linear(h, leaves[2 * k], leaves[2 * k + 1])
             h = getattr(torch, name)(h) if k < L - 1 else h
         (((h - torch.tensor(Y)) ** 2).sum() / (2 * N)).backward()
-        autograd = np.concatenate([_grad(p).ravel() for p in leaves])
-        errors["torch"].append(_relative(ours, autograd))
+        autograd = np.concatenate([_agreement.stored(p).ravel() for p in leaves])
+        errors["torch"].append(_agreement.relative(ours, autograd))
 
         numeric = []
         for p in pairs:
@@ -280,7 +280,7 @@ def check(networks: int = 80) -> dict[str, Any]:
                     values.append(loss(forward(X, W, b, name)[0][-1], Y))
                 p[index] = keep
                 numeric.append((values[0] - values[1]) / 2e-5)
-        errors["central"].append(_relative(np.array(numeric), ours))
+        errors["central"].append(_agreement.relative(np.array(numeric), ours))
     floors = {"central": 1e-7, "torch": 1e-12, "package": 1e-12}
     return {
         "networks": networks,
@@ -289,15 +289,6 @@ def check(networks: int = 80) -> dict[str, Any]:
         "parameters": sum(parameters),
         **{judge: _agreement.spread(errors[judge], floors[judge]) for judge in floors},
     }
-
-
-def _grad(tensor: Any) -> Array:
-    """What PyTorch stored in .grad."""
-    return np.asarray(tensor.grad)
-
-
-def _relative(estimate: Array, truth: Array) -> float:
-    return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
 
 
 def slope(seeds: int = 50, width: int = 12, N: int = 16) -> dict[str, Any]:
@@ -320,7 +311,7 @@ def slope(seeds: int = 50, width: int = 12, N: int = 16) -> dict[str, Any]:
                 A, H = forward(X, W, b, name)
                 right = backward(Y, A, H, W, name)[1][0]
                 wrong = backward(Y, A, H, W, name, at_h=True)[1][0]
-                errors.append(_relative(wrong, right))
+                errors.append(_agreement.relative(wrong, right))
                 norms = np.linalg.norm(wrong) * np.linalg.norm(right)
                 angles.append(float(np.sum(wrong * right) / norms))
             for key, values in (("error", errors), ("cosine", angles)):

@@ -77,6 +77,7 @@ def run() -> dict[str, Any]:
 
 
 def draw(result: dict[str, Any], lang: str) -> Figure:
+    from experiments._dots import MIDDLE_80, draw_bands
     from experiments.style import BAD, MUTED, SERIES, new_figure
 
     fig, ax = new_figure(width=6.4, height=3.6)
@@ -84,21 +85,8 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
         rows = [result[name][key(r)] for r in result["rates"]]
         good = [r for r in rows if "median" in r]
         x = [r["rate"] for r in good]
-        ax.fill_between(
-            x,
-            [r["q10"] for r in good],
-            [r["q90"] for r in good],
-            color=color,
-            alpha=0.2,
-            linewidth=0,
-        )
-        ax.plot(
-            x,
-            [r["median"] for r in good],
-            marker="o",
-            color=color,
-            label={"sgd": "SGD", "adam": "Adam"}[name],
-        )
+        look = {"color": color, "marker": "o", "label": {"sgd": "SGD", "adam": "Adam"}[name]}
+        draw_bands(ax, x, good, keys=MIDDLE_80, alpha=0.2, **look)
         bad = [r["rate"] for r in rows if "median" not in r]
         ax.plot(bad, [14.0] * len(bad), "x", color=color)
     ax.axhline(1.0, color=MUTED, linewidth=1, linestyle="--")

@@ -362,15 +362,15 @@ def draw_correction(result: dict[str, Any], lang: str) -> Figure:
 
 
 def draw_moved(result: dict[str, Any], lang: str) -> Figure:
+    from experiments._dots import MEDIAN, draw_bands
     from experiments.style import SERIES, new_figure
 
     fig, ax = new_figure(width=6.4, height=3.2)
     x = result["jumps"]
     for name, color in zip(DRIFTERS, SERIES, strict=False):
         rows = [result[name][key] for key in JUMPS]
-        low, middle, high = ([row[end] for row in rows] for end in ("min", "median", "max"))
-        ax.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
-        ax.plot(x, middle, marker="o", color=color, label=label(name, lang))
+        look = {"color": color, "marker": "o", "label": label(name, lang)}
+        draw_bands(ax, x, rows, keys=MEDIAN, alpha=0.2, **look)
     ax.set_xscale("log")
     ax.set_xticks(x, [f"{v:,}" for v in x])
     ax.minorticks_off()

@@ -244,6 +244,7 @@ def draw_sweep(result: dict[str, Any], lang: str) -> Figure:
 
 
 def draw_scaling(result: dict[str, Any], lang: str) -> Figure:
+    from experiments._dots import MEDIAN, draw_bands
     from experiments.style import SERIES, new_figure
 
     words = {
@@ -257,10 +258,8 @@ def draw_scaling(result: dict[str, Any], lang: str) -> Figure:
             for size, r in zip(result["sizes"], result["scaling"][name], strict=True)
             if "median" in r
         ]
-        x = [size for size, _ in good]
-        low, middle, high = ([r[end] for _, r in good] for end in ("min", "median", "max"))
-        ax.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
-        ax.plot(x, middle, "o-", color=color, label=word)
+        x, rows = [size for size, _ in good], [r for _, r in good]
+        draw_bands(ax, x, rows, keys=MEDIAN, alpha=0.15, color=color, marker="o", label=word)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xticks(result["sizes"], [str(s) for s in result["sizes"]])

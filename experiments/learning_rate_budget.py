@@ -78,6 +78,7 @@ def run() -> dict[str, Any]:
 
 
 def draw(result: dict[str, Any], lang: str) -> Figure:
+    from experiments._dots import MIDDLE_80, draw_bands
     from experiments.style import SERIES, new_figure
 
     words = {
@@ -88,10 +89,9 @@ def draw(result: dict[str, Any], lang: str) -> Figure:
     for ax, (key, label) in zip(axes, {"sgd": "SGD", "adam": "Adam"}.items(), strict=True):
         for name, color in zip(BUDGETS, SERIES, strict=False):
             rows = result[name][key]["errors"]
-            low, middle, high = ([row[q] for row in rows] for q in ("q10", "median", "q90"))
-            ax.fill_between(RATES, low, high, color=color, alpha=0.25, linewidth=0)
             text = words[0].format(result["gradients"][name]) if ax is axes[0] else None
-            ax.plot(RATES, middle, marker="o", markersize=4, color=color, label=text)
+            look = {"color": color, "marker": "o", "markersize": 4, "label": text}
+            draw_bands(ax, RATES, rows, keys=MIDDLE_80, alpha=0.25, **look)
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.set_xlabel(words[1])

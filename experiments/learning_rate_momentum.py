@@ -213,6 +213,7 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Figure]:
 
 
 def draw_steps(steps: dict[str, Any], lang: str) -> Figure:
+    from experiments._dots import MEDIAN, draw_bands
     from experiments.style import INK, SERIES, new_figure
 
     fig, ax = new_figure(width=6.4, height=3.4)
@@ -223,9 +224,10 @@ def draw_steps(steps: dict[str, Any], lang: str) -> Figure:
     }
     for color, (key, name) in zip(SERIES, names.items(), strict=False):
         rows = [steps[f"kappa_{k}"][key] for k in KAPPAS]
-        low, middle, high = ([row[end] for row in rows] for end in ("min", "median", "max"))
-        ax.fill_between(KAPPAS, low, high, color=color, alpha=0.3, linewidth=0)
-        ax.loglog(KAPPAS, middle, marker="o", color=color, label=name[lang])
+        look = {"color": color, "marker": "o", "label": name[lang]}
+        draw_bands(ax, KAPPAS, rows, keys=MEDIAN, alpha=0.3, **look)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
     ax.legend(loc="upper left")
     ticks = [10, 100, 1000, 10000]
     ax.set_xticks(ticks, [f"{t:,}" for t in ticks])

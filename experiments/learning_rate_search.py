@@ -305,23 +305,23 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Figure]:
 
 
 def draw_curves(result: dict[str, Any], words: dict[str, str]) -> Figure:
+    from experiments._dots import MEDIAN, draw_bands
     from experiments.style import BAD, GOOD, SERIES, new_figure
 
     fig, axes = new_figure(width=7.4, height=3.2, ncols=3)
     for ax, name in zip(axes, MODELS, strict=True):
         entry = result[name]
         points = [(rate, e) for rate, e in zip(result["rates"], entry["curve"], strict=True) if e]
-        rates = [rate for rate, _ in points]
-        low, middle, high = ([e[k] for _, e in points] for k in ("min", "median", "max"))
-        ax.fill_between(rates, low, high, color=SERIES[0], alpha=0.2, linewidth=0)
-        ax.plot(rates, middle, "o-", color=SERIES[0], markersize=3)
+        rates, errors = [rate for rate, _ in points], [e for _, e in points]
+        look = {"color": SERIES[0], "marker": "o", "markersize": 3}
+        draw_bands(ax, rates, errors, keys=MEDIAN, alpha=0.2, **look)
         for way, color, marker in (("down", BAD, "x"), ("middle", GOOD, "o")):
             spot = entry[way]["rate"]["median"], entry[way]["error"]["median"]
             ax.plot(*spot, marker, color=color, markersize=9, fillstyle="none", markeredgewidth=2)
         ax.axvline(1e-3, color=BAD, linewidth=1, linestyle=":")
         ax.set_xscale("log")
         ax.set_yscale("log")
-        ax.set_ylim(top=2 * middle[0])
+        ax.set_ylim(top=2 * errors[0]["median"])
         ax.set_xticks([1e-6, 1e-4, 1e-2, 1], ["1e-6", "1e-4", "1e-2", "1"])
         ticks = [0.3, 1, 3] if name == "digits" else [0.1, 1, 10]
         ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

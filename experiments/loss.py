@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional as TF
 
 import bpref.functional as F
+from experiments._agreement import relative
 from experiments._claim import Claim
 from experiments._ranges import Bar, bound, draw_ranges
 from experiments.loss_ctc import collapse
@@ -183,10 +184,6 @@ ROWS: dict[str, Row] = {
     "ctc": ctc,
     "boxes": boxes,
 }
-
-
-def relative(a: Array, b: Array) -> float:
-    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
 def compare(row: Row) -> list[float]:

@@ -21,6 +21,7 @@ import numpy as np
 import bpref.functional as F
 from experiments import _loss_nets as nets
 from experiments._claim import Claim
+from experiments._edit_distance import edit_distance
 from experiments._ranges import bound, exactly
 
 RTOL = 1e-3
@@ -151,22 +152,12 @@ def ctc_slope(targets: np.ndarray, lengths: np.ndarray) -> Any:
     return slope
 
 
-def distance(a: list[int], b: list[int]) -> int:
-    """Edit distance."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        last, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
-    return row[-1]
-
-
 def error_rate(a: np.ndarray, targets: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Errors per label (K, S) of the best paths."""
     best = a.argmax(axis=-1).reshape(*a.shape[:2], -1, FRAMES)
     found = np.zeros(a.shape[:2])
     for k, s, i in np.ndindex(*best.shape[:3]):
-        found[k, s] += distance(collapse(best[k, s, i]), list(targets[s, i, : lengths[s, i]]))
+        found[k, s] += edit_distance(collapse(best[k, s, i]), list(targets[s, i, : lengths[s, i]]))
     return found / lengths.sum(axis=1)
 
 

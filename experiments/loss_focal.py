@@ -63,13 +63,7 @@ def focal_slope(target: np.ndarray) -> Any:
 
 def run() -> dict[str, Any]:
     rngs = nets.generators(SEEDS, 700)
-    centres = np.stack([1.2 * g.normal(size=(CLASSES, 6)) for g in rngs])
-
-    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
-        label = np.stack([g.integers(0, CLASSES, n) for g in rngs])
-        noise = np.stack([g.normal(size=(n, 6)) for g in rngs])
-        return np.take_along_axis(centres, label[..., None], axis=1) + noise, label
-
+    draw = nets.clouds(rngs, CLASSES, 6, apart=1.2)
     (x, y), (xv, yv), (xt, yt) = draw(100), draw(1000), draw(1000)
     begin = nets.start(rngs, 6, 16, CLASSES)
     result: dict[str, Any] = {"seeds": SEEDS, "steps": STEPS, "rates": len(RATES), "gamma": GAMMA}

@@ -131,13 +131,7 @@ def saturated() -> dict[str, Any]:
 
 def training() -> dict[str, Any]:
     rngs = nets.generators(SEEDS)
-    centres = np.stack([g.normal(size=(3, 4)) for g in rngs])
-
-    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
-        label = np.stack([g.integers(0, 3, n) for g in rngs])
-        noise = np.stack([0.5 * g.normal(size=(n, 4)) for g in rngs])
-        return np.take_along_axis(centres, label[..., None], axis=1) + noise, label
-
+    draw = nets.clouds(rngs, 3, 4, apart=1.0, width=0.5)
     (x, label), (xv, yv), (xt, yt) = draw(N), draw(500), draw(500)
     out: dict[str, Any] = {}
     for kind in ("logits", "probabilities"):

@@ -150,18 +150,11 @@ def raw_slope(target: np.ndarray) -> Any:
 
 def networks() -> dict[str, Any]:
     rngs = nets.generators(SEEDS, 100)
-    centres = np.stack([1.5 * g.normal(size=(CLASSES, 6)) for g in rngs])
-
-    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
-        label = np.stack([g.integers(0, CLASSES, n) for g in rngs])
-        noise = np.stack([g.normal(size=(n, 6)) for g in rngs])
-        return np.take_along_axis(centres, label[..., None], axis=1) + noise, label
-
+    draw = nets.clouds(rngs, CLASSES, 6, apart=1.5)
     x, label = draw(100)
     (xv, yv), (xt, yt) = draw(1000), draw(1000)
     begin = nets.start(rngs, 6, 16, CLASSES)
-    flipped = np.stack([g.random(100) < 0.4 for g in rngs])
-    noisy = np.where(flipped, np.stack([g.integers(0, CLASSES, 100) for g in rngs]), label)
+    noisy = nets.mislabelled(rngs, label, CLASSES, 0.4)
     cases = {f"bias_{s}": (s, label) for s in BIASES} | {"noisy": (0, noisy)}
     out: dict[str, Any] = {}
     for name, (bias, target) in cases.items():

@@ -74,17 +74,10 @@ CLAIMS = (
 
 def run() -> dict[str, Any]:
     rngs = nets.generators(SEEDS, 700)
-    centres = np.stack([1.2 * g.normal(size=(CLASSES, 6)) for g in rngs])
-
-    def draw(n: int) -> tuple[np.ndarray, np.ndarray]:
-        label = np.stack([g.integers(0, CLASSES, n) for g in rngs])
-        noise = np.stack([g.normal(size=(n, 6)) for g in rngs])
-        return np.take_along_axis(centres, label[..., None], axis=1) + noise, label
-
+    draw = nets.clouds(rngs, CLASSES, 6, apart=1.2)
     (x, clean), (xv, yv), (xt, yt) = draw(100), draw(1000), draw(1000)
     begin = nets.start(rngs, 6, 16, CLASSES)
-    flip = np.stack([g.random(100) < 0.3 for g in rngs])
-    noisy = np.where(flip, np.stack([g.integers(0, CLASSES, 100) for g in rngs]), clean)
+    noisy = nets.mislabelled(rngs, clean, CLASSES, 0.3)
     result: dict[str, Any] = {"seeds": SEEDS, "steps": STEPS, "rates": len(RATES), "flipped": 0.3}
     scores: dict[Any, dict[str, np.ndarray]] = {}
     # the smallest loss and the logit gap at which it is reached, for 5 classes

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments import style
+from experiments._agreement import stored
 from experiments._claim import Claim
 
 CLAIMS = (
@@ -106,11 +107,6 @@ def sigmoid(a: Array) -> Array:
     return np.where(a >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
 
 
-def _grad(tensor: Any) -> Array:
-    """What PyTorch stored in .grad."""
-    return np.asarray(tensor.grad)
-
-
 def _leaky_relu(c: float) -> tuple[Any, Any]:
     return lambda a: np.where(a > 0, a, c * a), lambda a: np.where(a > 0, 1.0, c)
 
@@ -151,7 +147,7 @@ def kink() -> dict[str, Any]:
     for name, function in spellings.items():
         a = torch.zeros((), dtype=torch.float64, requires_grad=True)
         function(a).backward()
-        out[name] = float(_grad(a))
+        out[name] = float(stored(a))
     return out
 
 
@@ -201,7 +197,7 @@ def reduction() -> dict[str, Any]:
         target = torch.full((6, m), 0.3, dtype=torch.float64)
         torch.nn.MSELoss()(output, target).backward()
         j_gradient = (output.detach() - target).numpy() / 6
-        ratio = _grad(output) / j_gradient
+        ratio = stored(output) / j_gradient
         out[f"m{m}"] = float(ratio.mean())
     return out
 
@@ -220,7 +216,7 @@ def logits() -> dict[str, bool]:
     a, y = 4.0 * rng.normal(size=50), rng.integers(0, 2, size=50).astype(float)
     t = torch.tensor(a, requires_grad=True)
     torch.nn.BCEWithLogitsLoss()(t, torch.tensor(y)).backward()
-    bce = np.abs((sigmoid(a) - y) / 50 - _grad(t)).max()
+    bce = np.abs((sigmoid(a) - y) / 50 - stored(t)).max()
 
     A, k = 4.0 * rng.normal(size=(50, 5)), rng.integers(0, 5, size=50)
     t = torch.tensor(A, requires_grad=True)
@@ -228,7 +224,7 @@ def logits() -> dict[str, bool]:
     P = np.exp(A - A.max(axis=1, keepdims=True))
     P /= P.sum(axis=1, keepdims=True)
     P[np.arange(50), k] -= 1.0
-    ce = np.abs(P / 50 - _grad(t)).max()
+    ce = np.abs(P / 50 - stored(t)).max()
     return {"bce": bool(bce < 1e-16), "cross_entropy": bool(ce < 1e-16)}
 
 

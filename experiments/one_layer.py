@@ -138,28 +138,6 @@ def gradients(W: Array, b: Array, X: Array, Y: Array) -> tuple[Array, Array, Arr
     return Delta, Delta.T @ X, Delta.sum(axis=0)
 
 
-def _central(f: Any, parameter: Array, eps: float = 1e-5) -> Array:
-    out = np.empty_like(parameter)
-    for index in np.ndindex(parameter.shape):
-        keep = parameter[index]
-        parameter[index] = keep + eps
-        above = f()
-        parameter[index] = keep - eps
-        below = f()
-        parameter[index] = keep
-        out[index] = (above - below) / (2 * eps)
-    return out
-
-
-def _grad(tensor: Any) -> Array:
-    """What PyTorch stored in .grad."""
-    return np.asarray(tensor.grad)
-
-
-def _relative(estimate: Array, truth: Array) -> float:
-    return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
-
-
 def sample() -> dict[str, Any]:
     """The worked number of the page: d = 2, m = 1, N = 1."""
     x, y = np.array([[1.0, 2.0]]), np.array([[1.0]])
@@ -187,7 +165,7 @@ def sample() -> dict[str, Any]:
         "J_new": loss(W_new, b_new, x, y),
         "J_above": loss(W + np.array([[1e-5, 0.0]]), b, x, y),
         "J_below": loss(W - np.array([[1e-5, 0.0]]), b, x, y),
-        "quotient": float(_central(lambda: loss(W, b, x, y), W)[0, 0]),
+        "quotient": float(_agreement.central(lambda: loss(W, b, x, y), W)[0, 0]),
     }
 
 
@@ -212,13 +190,13 @@ def check(layers: int = 100) -> dict[str, Any]:
             return loss(W, b, X, Y)
 
         for ours, parameter, theirs in ((dW, W, tW), (db, b, tb)):
-            errors["central"].append(_relative(ours, _central(f, parameter)))
-            errors["torch"].append(_relative(ours, _grad(theirs)))
+            errors["central"].append(_agreement.relative(ours, _agreement.central(f, parameter)))
+            errors["torch"].append(_agreement.relative(ours, _agreement.stored(theirs)))
 
         # W' x convention: V = W', gradient X' Delta; the article's product is its transpose.
         printed = np.sum([np.outer(Delta[i], X[i]) for i in range(N)], axis=0)
         right = X.T @ Delta
-        errors["transpose"].append(_relative(printed.T, right))
+        errors["transpose"].append(_agreement.relative(printed.T, right))
     floors = {"central": 1e-7, "torch": 1e-12, "transpose": 1e-15}
     spreads = {judge: _agreement.spread(errors[judge], floors[judge]) for judge in floors}
     return {"layers": layers, **spreads}

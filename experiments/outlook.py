@@ -28,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import bpref.functional as F
 from bpref import nn
 from experiments import _ranges, style
+from experiments._agreement import relative
 from experiments._applications import spread
 from experiments._claim import Claim
 from experiments._dots import draw_bands
@@ -142,10 +143,6 @@ def gradient(model: nn.Module, x: Array, y: Array) -> Array:
     _, cache = F.half_mse_loss(model(x), y)
     model.backward(F.half_mse_loss_backward(1.0, cache))
     return np.concatenate([p.grad.ravel() for p in model.parameters()])
-
-
-def relative(estimate: Array, exact: Array) -> float:
-    return float(np.linalg.norm(estimate - exact) / np.linalg.norm(exact))
 
 
 def get(model: nn.Module) -> Array:

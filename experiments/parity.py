@@ -23,6 +23,7 @@ import numpy as np
 
 from experiments import style
 from experiments._claim import Claim
+from experiments._ranges import bound_below
 
 RTOL = 1e-5
 
@@ -191,11 +192,6 @@ def power_of_ten(value: float) -> float:
     return float(f"1e{math.ceil(math.log10(max(3.0 * value, 1e-13)))}")
 
 
-def power_of_ten_below(value: float) -> float:
-    """At most a third of the value; 0 stays 0."""
-    return float(f"1e{math.floor(math.log10(value / 3.0))}") if value else 0.0
-
-
 def distance(one: Arrays, other: Arrays) -> float:
     """Largest difference, relative to the largest gradient of the same array."""
     return max(
@@ -243,7 +239,7 @@ def random_networks(count: int = 100) -> dict[str, Any]:
     return {
         "networks": count,
         **{name: power_of_ten(max(distances)) for name, distances in found.items()},
-        "least": {name: power_of_ten_below(min(values)) for name, values in found.items()},
+        "least": {name: bound_below(min(values)) for name, values in found.items()},
     }
 
 

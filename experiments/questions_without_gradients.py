@@ -104,6 +104,7 @@ def run() -> dict[str, Any]:
 
 def draw(result: dict[str, Any], lang: str) -> Any:
     from experiments import style
+    from experiments._dots import MEDIAN, draw_bands
 
     t = {
         "en": {
@@ -124,9 +125,8 @@ def draw(result: dict[str, Any], lang: str) -> Any:
     fig, ax = style.new_figure(6.4, 3.4)
     for kind, color in zip(KINDS, style.SERIES, strict=False):
         spreads = [result["rows"][f"d_{d}"][kind] for d in PARAMETERS]
-        low, middle, high = ([s[key] for s in spreads] for key in ("min", "median", "max"))
-        ax.fill_between(PARAMETERS, low, high, color=color, alpha=0.2, linewidth=0)
-        ax.plot(PARAMETERS, middle, "o-", color=color, label=t[kind])
+        look = {"color": color, "marker": "o", "label": t[kind]}
+        draw_bands(ax, PARAMETERS, spreads, keys=MEDIAN, alpha=0.2, **look)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel(t["x"])

@@ -26,6 +26,7 @@ from bpref.regression import (
     train,
 )
 from experiments._claim import Claim
+from experiments._regression import summary
 
 SEEDS, FRESH = 30, 20_000
 MARGIN = 0.10
@@ -95,15 +96,6 @@ def run() -> dict[str, Any]:
                 "each": [float(g) for g in gap],
             }
     return result
-
-
-def summary(values: np.ndarray) -> dict[str, float]:
-    return {
-        "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)),
-        "min": float(values.min()),
-        "max": float(values.max()),
-    }
 
 
 def draw(result: dict[str, Any], lang: str) -> Any:

@@ -33,6 +33,7 @@ from bpref.regression.preprocessing import Preprocessor
 from bpref.regression.splitting import split_rows
 from bpref.regression.table import read_table
 from experiments._claim import Claim
+from experiments._regression import summary
 
 SPLITS, SEEDS = 20, 3
 VALIDATION = TEST = 0.2
@@ -223,15 +224,6 @@ def comparison(a: np.ndarray, b: np.ndarray, parts: tuple[np.ndarray, ...]) -> d
         "max": float((a / b).max()),
         "each": [float(r) for r in a / b],
         **ends,
-    }
-
-
-def summary(values: np.ndarray) -> dict[str, float]:
-    return {
-        "mean": float(values.mean()),
-        "sd": float(values.std(ddof=1)),
-        "min": float(values.min()),
-        "max": float(values.max()),
     }
 
 

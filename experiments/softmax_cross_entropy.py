@@ -209,23 +209,6 @@ def smoothing(epsilon: float = 0.1) -> dict[str, Any]:
     }
 
 
-def _central(f: Any, parameter: Array, eps: float = 1e-5) -> Array:
-    out = np.empty_like(parameter)
-    for index in np.ndindex(parameter.shape):
-        keep = parameter[index]
-        parameter[index] = keep + eps
-        above = f()
-        parameter[index] = keep - eps
-        below = f()
-        parameter[index] = keep
-        out[index] = (above - below) / (2 * eps)
-    return out
-
-
-def _relative(estimate: Array, truth: Array) -> float:
-    return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
-
-
 def check(batches: int = 100) -> dict[str, Any]:
     """Relative errors of the batch formulas, and the smallest eigenvalue of the Jacobians."""
     import torch
@@ -251,15 +234,15 @@ def check(batches: int = 100) -> dict[str, Any]:
                 return loss(X @ W.T + b, Y)
 
             ours = hand[name]
-            errors["central"].append(_relative(ours, _central(f, parameter)))
-            errors["torch"].append(_relative(ours, np.asarray(theirs.grad)))
+            errors["central"].append(_agreement.relative(ours, _agreement.central(f, parameter)))
+            errors["torch"].append(_agreement.relative(ours, np.asarray(theirs.grad)))
 
         a = X[0] @ W.T + b
         columns = [
             (softmax(a + 1e-5 * e) - softmax(a - 1e-5 * e)) / 2e-5 for e in np.eye(m)
         ]  # column j: derivative by a_j
         D = jacobian(P[0])
-        errors["jacobian"].append(_relative(D, np.stack(columns, axis=1)))
+        errors["jacobian"].append(_agreement.relative(D, np.stack(columns, axis=1)))
         smallest = min(smallest, float(np.linalg.eigvalsh(D)[0]))
     floors = {"central": 1e-7, "torch": 1e-12, "jacobian": 1e-6}
     return {
@@ -285,10 +268,10 @@ def diagonal(batches: int = 100) -> dict[str, Any]:
         wrong = (-Y / P / N) * slope
         right = max(right, float(np.abs((wrong - true)[Y == 1]).max()))
         others = max(others, float(np.abs(wrong[Y == 0]).max()))
-        errors["cross_entropy"].append(_relative(wrong, true))
+        errors["cross_entropy"].append(_agreement.relative(wrong, true))
         G = (P - Y) / N  # gradient of the half mean squared error by p
         true = P * (G - np.sum(G * P, axis=1, keepdims=True))
-        errors["half_mse"].append(_relative(G * slope, true))
+        errors["half_mse"].append(_agreement.relative(G * slope, true))
 
         def alone(A: Array, G: Array = G) -> float:
             """The softmax without a loss, weighted with what arrives."""
@@ -300,12 +283,8 @@ def diagonal(batches: int = 100) -> dict[str, Any]:
         "caught": caught,
         "right_class": right,
         "other_classes": others,
-        **{key: _range(values) for key, values in errors.items()},
+        **{key: _agreement.extremes(values) for key, values in errors.items()},
     }
-
-
-def _range(values: list[float]) -> dict[str, float]:
-    return {"least": min(values), "median": float(np.median(values)), "most": max(values)}
 
 
 def training(seeds: int = 20, steps: int = 200, every: int = 10) -> dict[str, Any]:
@@ -335,10 +314,10 @@ def training(seeds: int = 20, steps: int = 200, every: int = 10) -> dict[str, An
         "start": start,
         "curve_steps": list(range(0, steps + 1, every)),
         "curves": {
-            name: [_range([run[k] for run in runs]) for k in range(steps // every + 1)]
+            name: [_agreement.extremes([run[k] for run in runs]) for k in range(steps // every + 1)]
             for name, runs in curves.items()
         },
-        "end": {name: _range(values) for name, values in ends.items()},
+        "end": {name: _agreement.extremes(values) for name, values in ends.items()},
         "above_start": sum(end > start for end in ends["diagonal"]),
         "higher": sum(d > r for r, d in zip(ends["right"], ends["diagonal"], strict=True)),
     }

@@ -24,6 +24,7 @@ from matplotlib.patches import Circle
 from experiments import _ranges, style
 from experiments._applications import Adam, gradient, log_softmax, numerical, spread, worst
 from experiments._claim import Claim
+from experiments._edit_distance import edit_distance
 
 Array = np.ndarray
 RTOL = (
@@ -232,19 +233,10 @@ def network(p: dict[str, Array], x: Array) -> tuple[Array, Array, Array]:
     return hidden @ p["V"].T + p["c"], hidden, seen
 
 
-def distance(a: tuple[int, ...], b: tuple[int, ...]) -> int:
-    """Edit distance."""
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (x != y))
-    return row[-1]
-
-
 def error_rate(p: dict[str, Array], data: list[tuple[Array, tuple[int, ...]]]) -> float:
     wrong = sum(
-        distance(collapse(tuple(network(p, x)[0].argmax(axis=1))), labels) for x, labels in data
+        edit_distance(collapse(tuple(network(p, x)[0].argmax(axis=1))), labels)
+        for x, labels in data
     )
     return wrong / sum(len(labels) for _, labels in data)
 

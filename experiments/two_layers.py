@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from experiments import _agreement, style
 from experiments._claim import Claim
-from experiments._ranges import Bar, draw_ranges, exactly
+from experiments._ranges import Bar, bound, draw_ranges, exactly
 
 RTOL = 1e-4  # training runs of thousands of steps amplify differences between CPUs
 
@@ -297,28 +297,6 @@ def random_parameters(rng: np.random.Generator, d: int, n: int, m: int) -> Param
     }
 
 
-def _grad(tensor: Any) -> Array:
-    """What PyTorch stored in .grad."""
-    return np.asarray(tensor.grad)
-
-
-def _relative(estimate: Array, truth: Array) -> float:
-    return float(np.linalg.norm(estimate - truth) / np.linalg.norm(truth))
-
-
-def _central(loss: Callable[[], float], parameter: Array, eps: float = 1e-5) -> Array:
-    out = np.empty_like(parameter)
-    for index in np.ndindex(parameter.shape):
-        keep = parameter[index]
-        parameter[index] = keep + eps
-        above = loss()
-        parameter[index] = keep - eps
-        below = loss()
-        parameter[index] = keep
-        out[index] = (above - below) / (2 * eps)
-    return out
-
-
 # --- the worked pass -----------------------------------------------------------------------
 
 NET = {
@@ -338,7 +316,9 @@ def worked_pass(X: Array, Y: Array) -> dict[str, Any]:
     values = forward(p, X, TANH, IDENTITY)
     grads, signals = gradients(p, X, Y, TANH, IDENTITY)
     numeric = {
-        name: _central(lambda: half_mse(forward(p, X, TANH, IDENTITY)["Y_hat"], Y), p[name])
+        name: _agreement.central(
+            lambda: half_mse(forward(p, X, TANH, IDENTITY)["Y_hat"], Y), p[name]
+        )
         for name in p
     }
     updated = {name: p[name] - WORKED_RATE * grads[name] for name in p}
@@ -353,7 +333,9 @@ def worked_pass(X: Array, Y: Array) -> dict[str, Any]:
         "grad": {name: array.tolist() for name, array in grads.items()},
         "updated": {name: array.tolist() for name, array in updated.items()},
         "J_after": half_mse(forward(updated, X, TANH, IDENTITY)["Y_hat"], Y),
-        "relative_error": _bound(max(_relative(grads[name], numeric[name]) for name in p)),
+        "relative_error": bound(
+            max(_agreement.relative(grads[name], numeric[name]) for name in p), floor=0.0
+        ),
     }
 
 
@@ -393,17 +375,12 @@ def check(networks: int = 100) -> dict[str, Any]:
             return half_mse(forward(p, X, sigma, phi)["Y_hat"], Y)
 
         for name, value in p.items():
-            numeric = _central(loss, value)
-            errors["central"].append(_relative(grads[name], numeric))
-            errors["torch"].append(_relative(grads[name], _grad(t[name])))
+            numeric = _agreement.central(loss, value)
+            errors["central"].append(_agreement.relative(grads[name], numeric))
+            errors["torch"].append(_agreement.relative(grads[name], _agreement.stored(t[name])))
     floors = {"central": 1e-7, "torch": 1e-13}
     spreads = {judge: _agreement.spread(errors[judge], floors[judge]) for judge in floors}
     return {"networks": networks, **spreads}
-
-
-def _bound(value: float) -> float:
-    """A power of ten, at least three times larger: rounding noise differs between CPUs."""
-    return float(f"1e{int(np.ceil(np.log10(3.0 * value)))}")
 
 
 # --- the article's formulas ------------------------------------------------------------------
@@ -462,7 +439,7 @@ def printed(networks: int = 2000, groups: int = 10) -> dict[str, Any]:
         wrong = printed_gradients(p, X, Y, SIGMOID)
         wrong["W_2"] = wrong["W_2"].T
         for name in errors:
-            errors[name].append(_relative(wrong[name], true[name]))
+            errors[name].append(_agreement.relative(wrong[name], true[name]))
         u, v = true["W_1"].ravel(), wrong["W_1"].ravel()
         cosines.append(float(u @ v / np.linalg.norm(u) / np.linalg.norm(v)))
     low, middle, high = np.quantile(cosines, [0.05, 0.5, 0.95])
@@ -573,7 +550,7 @@ def missing_w2(seeds: int = 10, steps: int = 1000, rate: float = 0.1) -> dict[st
                     Delta_1 = signals["Delta_2"] * signals["slope_1"]
                     wrong_W_1 = Delta_1.T @ X
                     if step == 0:
-                        errors.append(_relative(wrong_W_1, g["W_1"]))
+                        errors.append(_agreement.relative(wrong_W_1, g["W_1"]))
                     g["W_1"], g["b_1"] = wrong_W_1, Delta_1.sum(axis=0)
                 for name in p:
                     p[name] -= rate * g[name]
