@@ -100,6 +100,10 @@ def _member(name: Raw, target: Raw, scope: Scope) -> Entry | None:
         entry.shape, entry.kind = (size,), "one-hot"
         for letter in names_in(size):
             scope.sizes.add(letter)
+    elif (count := _number(target)) is not None:
+        entry.shape, entry.kind, entry.count = (), "number", count
+        for letter in names_in(count):
+            scope.sizes.add(letter)
     elif (interval := _interval(target)) is not None:
         entry.shape, entry.interval = (), interval
     else:
@@ -171,6 +175,17 @@ def _one_hot(side: Raw) -> Raw | None:
     if factor.kind != "factor" or symbol(factor.parts[0]) != "e" or len(factor.parts) != 2:
         return None
     return sides(factor.parts[1].parts[0].parts[0])[0]
+
+
+def _number(side: Raw) -> Raw | None:
+    r"""``\{1, \dots, m\\}``: the number of a class or a word, which may be an index."""
+    atom = _atom(side, "braces")
+    if atom is None or len(atom.parts[0].parts) != 3:
+        return None
+    first, dots, last = atom.parts[0].parts
+    if letters(first) != "1" or letters(dots) not in (r"\dots", r"\ldots") or relations(last):
+        return None
+    return sides(last)[0]
 
 
 def _interval(side: Raw) -> tuple[float, float] | None:

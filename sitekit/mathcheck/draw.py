@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from sitekit.mathcheck import functions as fn
-from sitekit.mathcheck.errors import MathError
-from sitekit.mathcheck.expression import Entry
+from sitekit.mathcheck.errors import BadDraw, MathError
+from sitekit.mathcheck.expression import Entry, Expr, Ref
+from sitekit.mathcheck.families import within
 from sitekit.mathcheck.functions import Array
 from sitekit.mathcheck.scope import Scope
-from sitekit.mathcheck.sizes import Sizes
+from sitekit.mathcheck.sizes import Bind, Sizes
 
 Node = tuple[Entry, tuple[int, ...]]  # a symbol, or a member of a family
 
@@ -32,6 +33,22 @@ class Draw(Sizes):
             self._given[entry, key] = self._new(entry, key, samples)
         return self._given[entry, key]
 
+    def integer(self, expr: Expr, bind: Bind) -> int:
+        """The value of an index; the number of a class or a word is one too: ``E_{k_t}``."""
+        if not isinstance(expr, Ref) or expr.entry.kind != "number":
+            return super().integer(expr, bind)
+        entry = expr.entry
+        key = tuple(self.integer(k, bind) for k in expr.key)
+        within(self, entry, key)
+        if entry.sample is None or expr.sample is None:
+            return int(self.given(entry, key, None))
+        low, high = self.limits(entry.sample, entry.ranges, {}, expr.pos)
+        chosen = self.given(entry, key, high - low + 1)
+        at = self.integer(expr.sample, bind)
+        if not 1 <= at <= len(chosen):
+            raise MathError(f"index {at} is outside 1 … {len(chosen)}", expr.pos)
+        return int(chosen[at - 1])
+
     def _new(self, entry: Entry, key: tuple[int, ...], samples: int | None) -> Array:
         if entry.shape is None:
             raise MathError(f"{entry.name} is neither declared nor defined")
@@ -43,6 +60,12 @@ class Draw(Sizes):
             eye = np.eye(shape[0])
             chosen = self.rng.integers(shape[0], size=samples)
             return np.asarray(eye[chosen])
+        if entry.kind == "number":
+            assert entry.count is not None
+            most = self.integer(self.resolved(entry.count), {})
+            if most < 1:
+                raise BadDraw
+            return np.asarray(self.rng.integers(1, most + 1, size=full))
         if entry.kind == "set":
             if full == ():  # a single one takes all values in turn, draw after draw
                 return np.asarray(entry.choices[self.seed % len(entry.choices)])

@@ -115,9 +115,17 @@ class Emitter:
         self.env, self.bind = env, bind
         self.counted = set().union(*(_key_letters(s) for s in sides))  # these count from 1
         self.names: dict[str, Any] = {"np": np, "softmax": fn.softmax}
+        self._owners: dict[str, object] = {}
         for letter, value in bind.items():
             as_it_is = letter in self.counted or isinstance(value, np.ndarray)  # an argument
-            self.names[name_of(letter)] = value if as_it_is else value - 1
+            self.names[self._own(letter, letter)] = value if as_it_is else value - 1
+
+    def _own(self, base: str | Entry, owner: object) -> str:
+        """The Python name of a symbol; n and n_k on one page can't have the same."""
+        name = identifier(base) if isinstance(base, Entry) else name_of(base)
+        if self._owners.setdefault(name, owner) != owner:
+            raise NoCode
+        return name
 
     def write(self, expr: Expr, level: int = SUM) -> str:
         """The code of an expression, in brackets where it binds less than ``level``."""
@@ -164,9 +172,11 @@ class Emitter:
             case Num():
                 return str(int(expr.value))
             case Index():
-                return name_of(expr.letter)
+                return self._own(expr.letter, expr.letter)
             case Size():
                 return self._size(expr)[0]
+            case Ref():
+                return self._ref(expr)[0]
             case Add():
                 text = ""
                 for sign, term in expr.terms:
@@ -190,11 +200,11 @@ class Emitter:
         return name_of(expr.name), ATOM
 
     def _index(self, expr: Index) -> Code:
-        name = name_of(expr.letter)
+        name = self._own(expr.letter, expr.letter)
         return (name, ATOM) if expr.letter in self.counted else (f"{name} + 1", SUM)
 
     def _size(self, expr: Size) -> Code:
-        name = name_of(expr.base)
+        name = self._own(expr.base, expr.base)
         if not expr.key:
             self.names[name] = self.env.draw.size(expr, self.bind)
             return name, ATOM
@@ -203,7 +213,7 @@ class Emitter:
 
     def _ref(self, expr: Ref) -> Code:
         entry = expr.entry
-        name = identifier(entry)
+        name = self._own(entry, id(entry))
         if expr.key:
             self.names[name] = _Family(self.env, entry)
             name += f"[{', '.join(self._count(k) for k in expr.key)}]"
@@ -290,7 +300,7 @@ class Emitter:
     def _big(self, expr: Big) -> Code:
         if expr.op == "prod" and _shape(expr.body):
             raise NoCode
-        letter = name_of(expr.letter)
+        letter = self._own(expr.letter, expr.letter)
         counted = expr.letter in self.counted
         if expr.low is not None and expr.high is not None:
             low, high = self._count(expr.low), self.write(expr.high, SUM)
@@ -452,8 +462,8 @@ def _callable(env: Env, entry: Entry, order: int, pos: int) -> Callable[..., Any
 
 def code_of(env: Env, bind: Bind, left: Expr, right: Expr) -> str:
     """``left = right`` as code that has been run; empty if there is none."""
-    emitter = Emitter(env, bind, [left, right])
     try:
+        emitter = Emitter(env, bind, [left, right])
         text = emitter.write(right)
         target = _target(emitter, left)
     except NoCode:

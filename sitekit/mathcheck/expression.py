@@ -18,8 +18,9 @@ class Entry:
     free: tuple[bool, ...] = ()
     sample: str | None = None  # the letter i of x^{(i)}
     shape: tuple[Raw, ...] | None = None  # None: as its definition has it
-    kind: str = "value"  # value, function, ones, one-hot, set
+    kind: str = "value"  # value, function, ones, one-hot, set, number
     choices: tuple[float, ...] = ()  # of a set
+    count: Raw | None = None  # of a number: the largest that it may be
     interval: tuple[float, float] | None = None
     positive: bool = False
     inputs: tuple[Raw, ...] = ()  # of a function: the shape of its argument

@@ -2,9 +2,9 @@ r"""What a page says in formulas: its sections, declarations and display equatio
 
 **Inline formulas declare.** ``$x^{(i)} \in \mathbb{R}^{d}$`` gives a shape,
 ``$\sigma \colon \mathbb{R} \to \mathbb{R}$`` a function, ``$i = 1, \dots, N$`` a range,
-``$c > 0$`` a sign, ``$y \in \{0, 1\}$`` a set, ``$n_0 = d$`` two names of one size,
-``$\delta = \frac{\partial J}{\partial a}$`` a meaning. Every other inline formula is left alone:
-none is evaluated, whatever it claims.
+``$c > 0$`` a sign, ``$y \in \{0, 1\}$`` a set, ``$k \in \{1, \dots, m\}$`` a number that may be an
+index, ``$n_0 = d$`` two names of one size, ``$\delta = \frac{\partial J}{\partial a}$`` a meaning.
+Every other inline formula is left alone: none is evaluated, whatever it claims.
 
 **A display equation** (``$$`` on lines of their own) defines a symbol or, if the symbol is known,
 claims something about it; of a chain ``a = b = c`` every link is checked. An attribute line may

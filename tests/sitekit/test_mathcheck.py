@@ -380,6 +380,50 @@ def test_momentum_over_the_steps():
     )
 
 
+WORDS = (
+    r"""Places $t = 1, \dots, T$, words $k = 1, \dots, V$; $w_t \in \{1, \dots, V\}$,
+$E_k, e_t, c \in \mathbb{R}^{d}$, $J \in \mathbb{R}$.""",
+    r"e_t = E_{w_t}",
+    r"J = \sum_{t=1}^{T} (c^\top e_t)^2",
+)
+
+
+def test_the_number_of_a_word_is_an_index():
+    *_, result = holds(
+        page(*WORDS, r"\frac{\partial J}{\partial E_k} = \sum_{t=1}^{T} [w_t = k] 2 c^\top e_t c")
+    )
+    assert result.code == "grad_E[k] = sum((w[t] == k) * 2 * c @ e[t] * c for t in range(1, T + 1))"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        r"\frac{\partial J}{\partial E_k} = \sum_{t=1}^{T} 2 c^\top e_t c",
+        r"\frac{\partial J}{\partial E_k} = \sum_{t=1}^{T} [t = k] 2 c^\top e_t c",
+        r"e_t = E_t",
+        r"e_t = E_{w_{t+1}}",
+    ],
+)
+def test_another_number_of_a_word_fails(wrong):
+    fails(*WORDS, wrong)
+
+
+def test_the_class_of_a_sample_is_an_index():
+    holds(
+        page(
+            r"""$i = 1, \dots, N$, $k = 1, \dots, m$; $y^{(i)} \in \{1, \dots, m\}$,
+$p^{(i)} \in \mathbb{R}^{m}$, $c^{(i)} \in \mathbb{R}$.""",
+            r"c^{(i)} = p_{y^{(i)}}^{(i)}",
+            r"c^{(i)} = \sum_{k=1}^{m} [y^{(i)} = k] p_k^{(i)}",
+        )
+    )
+
+
+def test_a_number_of_nothing_is_an_error():
+    declared = r"$w \in \{1, \dots, 1 - m\}$, $x \in \mathbb{R}^{m}$, $s \in \mathbb{R}$"
+    assert the_error(page(declared, "s = x_w")).message == "no sizes suit these shapes"
+
+
 def test_chain_of_jacobians():
     holds(
         page(
@@ -988,6 +1032,8 @@ def test_a_strange_formula_is_a_math_error(tex):
         r"q \in \mathbb{R}_{+}",
         r"q \in \{1, \dots, -m\}",
         r"q \in \{1, \dots, m\}",
+        r"q \in \{1, \dots, m = d\}",
+        r"q \in \{1, \dots, e'\}",
         r"q \in \{a, b, c\}",
         r"q \in \{e_1, \dots, e'\}",
         r"q \in \{\}",
@@ -1842,6 +1888,13 @@ def test_the_code_of_layers_and_gradients():
     batch = {r.id: r.code for r in holds(one_layer())}
     assert batch["eq-batch-3"] == "grad_W = Delta.T @ X"
     assert batch["eq-index-2"] == "grad_W[j, k] = sum(delta[i, j] * x[i, k] for i in range(N))"
+
+
+def test_two_symbols_with_one_python_name_have_no_code():
+    """``n`` can't be a number and a family at once; the formula is checked all the same."""
+    declared = r"$k = 1, \dots, K$, $n > 0$, $n_k > 0$, $g_k, G \in \mathbb{R}^{P}$"
+    (result,) = holds(page(declared, r"G = \sum_{k=1}^{K} \frac{n_k}{n} g_k"))
+    assert (result.status, result.code) == ("definition", "")
 
 
 def test_the_code_was_run(monkeypatch):
