@@ -145,7 +145,8 @@ CLAIMS = (
         zh="在干净的数据上，两者各有 {{ tuning.clipping.settings }} 个设置，平均测试误差不裁剪为 "
         "{{ tuning.clipping.best.plain.mean | .3f }}，裁剪为 "
         "{{ tuning.clipping.best.clipped.mean | .3f }}；{{ tuning.clipping.runs }} 次训练中裁剪"
-        "更好的有 {{ tuning.clipping.best.clipped_better }} 次，两者之差的均值不到其标准误差的两倍。",
+        "更好的有 {{ tuning.clipping.best.clipped_better }} 次，"
+        "两者之差的均值不到其标准误差的两倍。",
         criterion="abs(clipping.best.difference.mean) < 2 * clipping.best.difference.se and "
         "0.2 * clipping.runs < clipping.best.clipped_better < 0.8 * clipping.runs",
         covers=("clipping.best.*",),
