@@ -57,7 +57,7 @@ def check_weight(weight: Any, rows: int) -> np.ndarray:
 
 def _options(name: str, values: Any) -> dict[str, Any]:
     """Return how `check_array` makes an array of them; refuse what it would take for numbers."""
-    if np.ma.is_masked(values):
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{name} has masked values: fill them in, or leave their rows out")
     if type(values).__name__ == "LazyFrame":
         raise TypeError(f"{name} is a LazyFrame, which has no rows yet: collect() it")
@@ -78,7 +78,7 @@ def _options(name: str, values: Any) -> dict[str, Any]:
 
 def _dtypes(values: Any) -> Iterator[tuple[str, Any]]:
     """Give the dtype of every column with what messages call it, or that of an array."""
-    if hasattr(values, "columns"):
+    if hasattr(values, "columns") and hasattr(values, "dtypes"):
         for column, dtype in zip(values.columns, values.dtypes, strict=True):
             yield f"column {column!r}", dtype
     elif hasattr(values, "dtype"):
