@@ -127,7 +127,7 @@ class Batches:
         n, size, skip = len(self.X), self.batch_size, self._start
         self._start = 0
         X, y = self.X, self.y
-        pick: Pick = in_order
+        pick: Pick = as_it_lies
         order = np.arange(0)
         if self.shuffle:
             order = np.random.default_rng(self._seeds()).permutation(n)
@@ -135,7 +135,7 @@ class Batches:
             if X.nbytes + y.nbytes <= SMALL:  # one call for the epoch instead of one per batch
                 everything = slice(0, n)
                 X, y = pick(X, everything), pick(y, everything)
-                pick = in_order
+                pick = as_it_lies
         alone = self.world_size == 1
         for start in range(skip * size, n, size):
             self.rows = min(size, n - start)
@@ -164,7 +164,7 @@ class Batches:
 Pick: TypeAlias = Callable[[Any, slice], Any]
 
 
-def in_order(rows: Any, piece: slice) -> Any:
+def as_it_lies(rows: Any, piece: slice) -> Any:
     """Return a piece of an array or a tensor as it lies there."""
     return rows[piece]
 

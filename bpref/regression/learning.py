@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bpref.regression.columns import CategoricalColumn, Column, NumericColumn
 from bpref.regression.errors import DataError
 from bpref.regression.frames import (
+    Array,
     column_of,
     is_numeric,
     levels_of,
@@ -20,8 +21,6 @@ from bpref.regression.frames import (
     source_of,
 )
 from bpref.regression.wording import shown
-
-Array: TypeAlias = NDArray[np.float64]
 
 MAX_LEVELS: Final = 100  # a column with more categories is an identifier or free text
 FEW_ROWS: Final = 10  # from so many rows on, a category per row is an identifier

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from os import PathLike
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bpref.regression.errors import DataError
+from bpref.regression.frames import Array
 from bpref.regression.preprocessing import Preprocessor
 from bpref.regression.table import read_table
 from bpref.regression.wording import shown
-
-Array: TypeAlias = NDArray[np.float64]
 
 MIN_ROWS = 5  # the smallest table that an 80 % / 20 % split leaves with a test row
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from bpref.regression.config import Config
 from bpref.regression.errors import DataError, RunError
+from bpref.regression.frames import Array
 from bpref.regression.preprocessing import Preprocessor
 from bpref.regression.recipe import Recipe
 from bpref.regression.run_folder import PARTS, RunFolder
 from bpref.regression.splitting import split_rows
 from bpref.regression.table import read_table
 from bpref.regression.wording import path_name
-
-Array: TypeAlias = NDArray[np.float64]
 
 LINE: Final = "y = 2x + 1 + noise"  # what the article learns
 BLOCK: Final = 65_536  # rows that are turned into numbers at a time

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bpref.regression.columns import (
     CategoricalColumn,
@@ -22,6 +21,8 @@ from bpref.regression.columns import (
 from bpref.regression.config import MISSING
 from bpref.regression.errors import ConfigError, DataError, RunError
 from bpref.regression.frames import (
+    Array,
+    IntArray,
     check_names,
     is_numeric,
     levels_of,
@@ -32,9 +33,6 @@ from bpref.regression.frames import (
 )
 from bpref.regression.learning import learn
 from bpref.regression.wording import listed, nearest, shown
-
-Array: TypeAlias = NDArray[np.float64]
-IntArray: TypeAlias = NDArray[np.int64]
 
 VERSION: Final = 1  # of the written form; older ones stay readable
 FARTHEST: Final = 1e18  # standard deviations from the mean: float32 holds the square of 1e19

@@ -18,10 +18,11 @@ from bpref.regression.callbacks import Callback, Checkpoint, TrainingState
 from bpref.regression.config import Config
 from bpref.regression.distributed import Group, GroupError, train_on
 from bpref.regression.errors import DivergenceError, GradientError, RunError
+from bpref.regression.frames import Array
 from bpref.regression.gradients import GradientLog
 from bpref.regression.history import History
 from bpref.regression.interruption import INTERRUPTED, Interruption, Stopped
-from bpref.regression.preparation import LINE, Array, Rows
+from bpref.regression.preparation import LINE, Rows
 from bpref.regression.preprocessing import Preprocessor
 from bpref.regression.progress import progress
 from bpref.regression.recipe import Recipe
