@@ -102,7 +102,9 @@ def prepare(
     split = dict(zip(PARTS, found, strict=True))
     targets = targets if file is not None else ["y"]
     preprocessor = Preprocessor.fit(frame, targets, config.missing, split["train"])
-    return _rows(frame, sha256, preprocessor, split, config.dtype)
+    cells = _apart(frame)
+    del frame
+    return _rows(cells, sha256, preprocessor, split, config.dtype)
 
 
 def restore(folder: RunFolder, recipe: Recipe, file: str | None = None) -> Rows:
@@ -151,7 +153,9 @@ def restore(folder: RunFolder, recipe: Recipe, file: str | None = None) -> Rows:
     same = recipe.split_sha256 in ("", hashlib.sha256(content).hexdigest())
     if not same or not np.array_equal(lines, frame.index.to_numpy()) or counts != recipe.rows:
         raise RunError(f"{name}: does not fit the table and config.json: it was changed")
-    return _rows(frame, sha256, preprocessor, split, recipe.config.dtype)
+    cells = _apart(frame)
+    del frame
+    return _rows(cells, sha256, preprocessor, split, recipe.config.dtype)
 
 
 def read_part(
@@ -234,20 +238,26 @@ def _line(seed: int) -> tuple[pd.DataFrame, str]:
     return frame, hashlib.sha256(np.stack([x, y]).astype("<f8").tobytes()).hexdigest()
 
 
+def _apart(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return each column alone. `del` in one frame takes as long as that is wide."""
+    return {str(name): values.to_frame() for name, values in frame.items()}
+
+
 def _rows(
-    frame: pd.DataFrame,
+    cells: dict[str, pd.DataFrame],
     sha256: str,
     preprocessor: Preprocessor,
     split: dict[str, Any],
     dtype: str,
 ) -> Rows:
-    """Turn the frame into numbers, and empty it: a large table is in memory only once."""
+    """Turn the columns into numbers, and drop them: a large table is in memory only once."""
+    frame = pd.concat([cells[name] for name in preprocessor.target_names], axis=1)
     source, index = frame.attrs["source"], frame.index.to_numpy(np.int64)
     y = preprocessor.transform_targets(frame)
-    columns = []
-    for column in preprocessor.features:
-        columns.append(preprocessor.transform_feature(frame, column).astype(dtype))
-        del frame[column.name]
+    columns = [
+        preprocessor.transform_feature(cells.pop(column.name), column).astype(dtype)
+        for column in preprocessor.features
+    ]
     parts, lines = {}, {}
     for part, rows in split.items():
         lines[part] = index[rows]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 import unicodedata
 from html.parser import HTMLParser
@@ -35,6 +36,7 @@ from bpref.regression.command import main
 from bpref.regression.config import Config
 from bpref.regression.engine import NumpyEngine
 from bpref.regression.interruption import Interruption, Stopped
+from bpref.regression.preparation import prepare
 from bpref.regression.run_folder import RunFolder
 from bpref.regression.scores import scores
 from bpref.regression.wording import missing_name
@@ -216,6 +218,19 @@ def test_a_report_on_values_at_the_ends_of_float64(command, tmp_path, scale):
     assert command(*FIT, "--run", "run", "--quiet") == (0, "", "")
     result = json.loads((tmp_path / "run/result.json").read_text())
     assert result["scores"]["y"]["test"]["r2"] is not None
+
+
+def test_the_time_for_a_wide_table_grows_with_its_columns(tmp_path):
+    def seconds(columns):
+        names = [*(f"x{i}" for i in range(columns)), "y"]
+        (tmp_path / "wide.csv").write_text(table(names, rows=20))
+        start = time.process_time()
+        rows = prepare(Config(), str(tmp_path / "wide.csv"), ["y"])
+        assert rows.parts["train"][0].shape == (14, columns)
+        return time.process_time() - start
+
+    narrow = min(seconds(200) for _ in range(2))
+    assert seconds(2000) < 25 * narrow  # ten times the columns; it was their square
 
 
 @pytest.mark.parametrize("block", [1 << 22, 8])
