@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from bpref.regression.history import History
+from bpref.regression.wording import short
 
 Array = NDArray[np.float64]
 
@@ -356,11 +357,10 @@ def plot_residual_histogram(y: Array, prediction: Array) -> Figure:
     return figure
 
 
-def _label(name: str, most: int = 30) -> str:
+def _label(name: str) -> str:
     """Return a column name that fits an axis; a dollar sign is not a formula."""
     name = "".join(sign if sign.isprintable() else " " for sign in name)
-    name = name if len(name) <= most else f"{name[: most - 1]}…"
-    return name.replace("$", r"\$")
+    return short(name, 30).replace("$", r"\$")
 
 
 def to_svg(figure: Figure) -> str:

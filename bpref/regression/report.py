@@ -27,6 +27,7 @@ from bpref.regression.document import (
 )
 from bpref.regression.history import History
 from bpref.regression.report_target import FEW_ROWS, Part, Target, rows_of
+from bpref.regression.wording import listed, short
 
 __all__ = ["Part", "Report", "loss_unit", "write_report"]
 
@@ -211,7 +212,7 @@ def _verdict(found: Sequence[Target]) -> str:
     if len(found) == 1:
         return found[0].verdict()
     wins = [one.name for one in found if one.wins()]
-    which = f": {', '.join(wins)}" if wins else ""
+    which = f": {listed(wins)}" if wins else ""
     return f"The network beats least squares on {len(wins)} of {len(found)} targets{which}."
 
 
@@ -250,7 +251,7 @@ def _data(parts: Mapping[str, Part], columns: Sequence[ColumnReport]) -> Iterato
         yield Table(
             "What was done to each column",
             ColumnReport._fields,
-            [[_cell(value) for value in row] for row in columns],
+            [[short(row.column), *map(_cell, row[1:])] for row in columns],
         )
 
 

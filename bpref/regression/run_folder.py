@@ -106,7 +106,9 @@ class RunFolder:
         path = os.fspath(self.path)
         if path.isprintable():
             return f"bpref-train {name} {shlex.quote(path)}"
-        escapes = path.encode("unicode_escape").decode().replace("'", r"\'")
+        escapes = "".join(
+            sign if sign.isprintable() and sign not in r"\'" else _bytes_of(sign) for sign in path
+        )
         return f"bpref-train {name} $'{escapes}'"  # which is how a shell reads escapes
 
     def holds(self, file: str | os.PathLike[str]) -> bool:
@@ -407,3 +409,8 @@ class RunFolder:
                 f"{path_name(path)}: does not belong to config.json and preprocessing.json "
                 "beside it: one of them was changed or comes from another run"
             )
+
+
+def _bytes_of(sign: str) -> str:
+    """Return the bytes that a sign of a path stands for, as a shell reads them."""
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(sign))

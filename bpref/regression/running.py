@@ -30,7 +30,7 @@ from bpref.regression.run_folder import Model, RunFolder
 from bpref.regression.saving import Saving
 from bpref.regression.scores import METRICS, scores
 from bpref.regression.tensorboard import TensorBoard
-from bpref.regression.wording import digits, path_name, visible
+from bpref.regression.wording import digits, path_name, short, visible
 
 NAMES = {"mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 MOST_COLUMNS = 20  # in what is printed; the report has all
@@ -413,8 +413,8 @@ def describe(recipe: Recipe, rows: Rows) -> str:
         f"table    {rows.source}: {sum(recipe.rows.values())} rows: {counts}"
         + (f"; {left_out} left out, which miss a value" if left_out else ""),
         *(
-            f"{column.role:8} {visible(column.column)}{column.kind and f' ({column.kind})'}: "
-            f"{column.treatment}"
+            f"{column.role:8} {visible(short(column.column))}"
+            f"{column.kind and f' ({column.kind})'}: {column.treatment}"
             for column in columns[:MOST_COLUMNS]
         ),
         f"network  {'–'.join(map(str, sizes))} {config.activation}, {parameters} parameters",
@@ -432,7 +432,7 @@ def scores_table(found: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for target, of_target in found.items():
         parts = [part for part in ("train", "validation", "test") if part in of_target]
-        lines.append(f"{visible(target):20}" + "".join(f"{part:>12}" for part in parts))
+        lines.append(f"{visible(short(target)):20}" + "".join(f"{part:>12}" for part in parts))
         for metric in METRICS:
             values = [_shown(of_target[part][metric], metric) for part in parts]
             lines.append(f"  {NAMES[metric]:18}" + "".join(f"{value:>12}" for value in values))
@@ -445,7 +445,8 @@ def scores_of(part: str, y: Array, prediction: Array, targets: Sequence[str], se
     for column, target in enumerate(targets):
         truth, guess = y[:, column], prediction[:, column]
         spans = score_intervals(truth, guess, seed=seed)
-        lines.append(f"{visible(target)}: {len(truth)} rows ({part}), with {LEVEL:.0%} interval")
+        name = visible(short(target))
+        lines.append(f"{name}: {len(truth)} rows ({part}), with {LEVEL:.0%} interval")
         for metric, value in scores(truth, guess).items():
             span = spans[metric]
             ends = f"{_shown(span.low, metric)} to {_shown(span.high, metric)}" if span else "none"

@@ -12,6 +12,17 @@ LIMIT: Final = 40  # characters of a cell or a name in a message
 LISTED: Final = 10  # names in a message
 
 
+def short(text: str, most: int = LIMIT) -> str:
+    """Return `text`, or its beginning if it has more than `most` characters.
+
+    Examples
+    --------
+    >>> short("price"), short("price", 3)
+    ('price', 'pri…')
+    """
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def shown(text: object) -> str:
     r"""Return `text` quoted, without line breaks, with at most LIMIT characters of it.
 
@@ -20,8 +31,7 @@ def shown(text: object) -> str:
     >>> print(shown("two\nlines"), shown("9" * 50))
     'two\nlines' '9999999999999999999999999999999999999999…'
     """
-    whole = str(text)
-    return repr(whole if len(whole) <= LIMIT else whole[:LIMIT] + "…")
+    return repr(short(str(text)))
 
 
 def visible(text: str) -> str:

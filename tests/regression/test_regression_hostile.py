@@ -170,6 +170,29 @@ def test_a_folder_whose_name_a_terminal_would_obey(command, tmp_path):
     assert "\x1b" not in command("fit", f"--{name}")[2]
 
 
+def test_a_folder_whose_name_is_no_text_can_be_typed():
+    """As on a file system of another alphabet, or in the locale "C"."""
+    name = os.fsdecode(b"trial \xff it's")
+    shell = shutil.which("bash")
+    if shell is None:
+        pytest.skip("needs bash")
+    told = RunFolder(name).command("resume").removeprefix("bpref-train resume ")
+    done = subprocess.run([shell, "-c", f"printf %s {told}"], capture_output=True, check=True)
+    assert done.stdout == os.fsencode(name)
+
+
+def test_a_name_without_end_is_cut_where_it_is_shown(command, tmp_path):
+    names = [f"{sign * 3000}" for sign in "ab价"]
+    (tmp_path / "t.csv").write_text(table((*names, "y")))
+    code, out, err = command("fit", "t.csv", "--target", "y", names[2], "--run", "run")
+    assert (code, max(map(len, out.splitlines())) < 300) == (0, True), err
+    report = (tmp_path / "run/report.html").read_text()
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)", report)
+    assert names[0][:40] + "…" in cells
+    assert max(map(len, cells)) < 300
+    assert max(map(len, command("evaluate", "run")[1].splitlines())) < 300
+
+
 # Values
 
 
