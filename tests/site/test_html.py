@@ -138,3 +138,11 @@ def test_search_index_has_each_formula_once(site):
     index = json.loads((site / "search" / "search_index.json").read_text(encoding="utf-8"))
     for entry in index["docs"]:
         assert "\\frac" not in entry["text"], entry["location"]
+
+
+def test_a_missing_page_is_told_in_the_language_of_the_site(site):
+    english, chinese = (site / "404.html", site / "zh" / "404.html")
+    assert "there is no such page" in english.read_text(encoding="utf-8")
+    assert "没有这个页面" in english.read_text(encoding="utf-8")  # many hosts know only this one
+    assert "没有这个页面" in chinese.read_text(encoding="utf-8")
+    assert "Not found" not in chinese.read_text(encoding="utf-8")

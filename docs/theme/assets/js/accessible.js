@@ -1,5 +1,6 @@
 // What overflows sideways must be reachable by keyboard: formulas, tables and outputs on a phone.
-const selector = ".math.display, .md-typeset__scrollwrap, .figure-picture, .lab-figure, .md-typeset pre > code";
+const selector =
+  ".math.display, .md-typeset__scrollwrap, .figure-picture, .lab-figure, p:has(> .screenshot), .md-typeset pre > code";
 
 function mark() {
   for (const element of document.querySelectorAll(selector)) {
