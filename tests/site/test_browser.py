@@ -91,6 +91,20 @@ def test_search_finds(context, address, root, query):
         page.close()
 
 
+def test_a_chinese_word_is_searched_whole(context, address):
+    """The theme cut 学习率 into 学习 and 率; the pages about learners (学习者) came first."""
+    page = context.new_page()
+    try:
+        page.goto(f"{address}zh/")
+        wait_for_search(page)
+        page.locator(".md-search__input").fill("学习率")
+        first = page.locator(".md-search-result__item h1").first
+        first.wait_for(state="attached", timeout=15_000)
+        assert first.inner_text().replace("\u200b", "") == "学习率的选择"
+    finally:
+        page.close()
+
+
 def test_search_finds_nothing_that_is_not_there(context, address):
     page = context.new_page()
     try:
@@ -102,6 +116,26 @@ def test_search_finds_nothing_that_is_not_there(context, address):
         assert page.locator(".md-search-result__item").count() == 0
     finally:
         page.close()
+
+
+WIDGETS = ("faq/gradients/", "faq/learning-rate/", "faq/quiz/", "derivation/two-layers/")
+PRESSED = """() => [...document.querySelectorAll(
+  ":is(.depth-explorer, .ol-app, .bp-app, .quiz-item, .quiz-score) :is(button, select, summary, "
+  + "label:has(> [type=checkbox], > [type=radio]), input:not([type=checkbox], [type=radio]))"
+)].filter(e => e.getClientRects().length).map(e => e.getBoundingClientRect().height)"""
+
+
+@pytest.mark.parametrize("path", WIDGETS)
+def test_fingers_hit_the_controls_of_a_widget(browser, address, path):
+    context = browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+    try:
+        page = context.new_page()
+        page.goto(f"{address}zh/{path}", wait_until="networkidle")
+        heights = page.evaluate(PRESSED)
+        assert len(heights) > 5
+        assert min(heights) >= 43.5
+    finally:
+        context.close()
 
 
 def test_language_switch_keeps_the_page(context, address):

@@ -16,7 +16,7 @@ import pytest
 from mkdocs.exceptions import Abort
 
 from sitekit import serve
-from sitekit.build import merged
+from sitekit.build import merged, with_whole_queries
 from sitekit.serve import only_pages_changed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -186,3 +186,12 @@ def test_after_an_edit_search_knows_the_edit_and_all_other_pages(server, copy_of
     after = json.loads(get(f"{server}search/search_index.json"))["docs"]
     assert {e["location"] for e in before} <= {e["location"] for e in after}
     assert any("zyzzyva" in entry["text"] for entry in after)
+
+
+def test_the_search_worker_is_mended_once_or_the_build_stops():
+    script = "for(let s=0;s<t.length;s++)for(let o=s+1;o<t.length;o++)t.slice(s,o)in e&&(n[s]=o-s);"
+    mended = with_whole_queries(script)
+    assert mended == script.replace("o=s+1;o<t", "o=s+1;o<=t")
+    assert with_whole_queries(mended) == mended
+    with pytest.raises(ValueError, match="another way"):
+        with_whole_queries("for(let o=0;o<t.length;o++)t.slice(o)")
