@@ -17,6 +17,7 @@ import logging
 import os
 import re
 from pathlib import Path, PurePath
+from urllib.parse import urljoin
 
 import jupytext
 import nbformat
@@ -63,7 +64,8 @@ class LabsPlugin(JupyterPlugin):
                 continue
             notebook = self._executed(Path(str(file.abs_src_path)))
             self._labs[file.src_uri] = notebook
-            download = nbformat.writes(for_jupyter(notebook))
+            address = urljoin(config.site_url, file.url) if config.site_url else ""
+            download = nbformat.writes(for_jupyter(notebook, address))
             uri = file.src_uri.removesuffix(".md") + ".ipynb"
             files.append(File.generated(config, uri, content=download))
         return files
@@ -163,14 +165,17 @@ def _fence(info: str, text: str) -> str:
     return f"{marks}{info}\n{text}\n{marks}"
 
 
-def for_jupyter(notebook: NotebookNode) -> NotebookNode:
-    """A copy that reads well in Jupyter: no front matter, ids or admonition syntax."""
+def for_jupyter(notebook: NotebookNode, address: str = "") -> NotebookNode:
+    """A copy that reads well in Jupyter: no front matter, ids or admonition syntax.
+
+    Links into the site lead to it if the address of the lab's page is known; else they are text.
+    """
     copy: NotebookNode = nbformat.from_dict(notebook)
     copy = nbformat.reads(nbformat.writes(copy), as_version=4)
     copy.cells = [cell for cell in copy.cells if cell.cell_type != "raw"]
     for cell in copy.cells:
         if cell.cell_type == "markdown":
-            cell.source = _jupyter_markdown(cell.source)
+            cell.source = _jupyter_markdown(cell.source, address)
         for output in cell.get("outputs", []):
             picture = output.get("data", {})
             if "image/svg+xml" in picture:
@@ -179,17 +184,32 @@ def for_jupyter(notebook: NotebookNode) -> NotebookNode:
     return copy
 
 
-def _jupyter_markdown(text: str) -> str:
+def _jupyter_markdown(text: str, address: str) -> str:
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.S)
     text = re.sub(r"^(#+ .*?) *\{ *#[\w-]+ *\}$", r"\1", text, flags=re.M)
     text = re.sub(r"(\*\*[^*]+\*\*|\))\{[^}]*\}", r"\1", text)
-    text = re.sub(r"\[([^\]]+)\]\((?![a-z]+:)[^)]*\)", r"\1", text)  # links into the site
-    return re.sub(
-        r'^(?:!!!|\?\?\?\+?) \w+ "([^"]*)"\n((?:\n|    .*\n?)+)', _quote, text, flags=re.M
+    text = re.sub(
+        r"\[([^\]]+)\]\((?![a-z]+:)([^)]*)\)",  # links into the site
+        lambda link: f"[{link[1]}]({_absolute(link[2], address)})" if address else link[1],
+        text,
     )
+    return re.sub(r'^(!!!|\?\?\?\+?) \w+ "([^"]*)"\n((?:\n|    .*\n?)+)', _box, text, flags=re.M)
 
 
-def _quote(match: re.Match[str]) -> str:
-    body = re.sub(r"^    ", "", match[2], flags=re.M).strip()
+def _absolute(link: str, address: str) -> str:
+    """The address that a link between Markdown files leads to; a page is a folder there."""
+    file, mark, place = link.partition("#")
+    if not file:
+        return address + mark + place
+    # The files of MkDocs lie beside the folders of their pages.
+    page = re.sub(r"(?:(^|/)index)?\.md$", r"\1/", file).lstrip("/").replace("//", "/")
+    return urljoin(address, f"../{page}") + mark + place
+
+
+def _box(match: re.Match[str]) -> str:
+    """A box as a quotation; one that is folded on the page stays folded."""
+    body = re.sub(r"^    ", "", match[3], flags=re.M).strip()
+    if match[1].startswith("???"):
+        return f"<details><summary><b>{match[2]}</b></summary>\n\n{body}\n\n</details>\n\n"
     quoted = "\n".join(f"> {line}".rstrip() for line in body.splitlines())
-    return f"> **{match[1]}**\n>\n{quoted}\n\n"
+    return f"> **{match[2]}**\n>\n{quoted}\n\n"

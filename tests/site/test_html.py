@@ -115,6 +115,11 @@ def test_labs_ran_and_can_be_downloaded(site):
             assert cells
             assert all(cell.execution_count for cell in cells)
             text = "\n".join(cell.source for cell in notebook.cells)
+            assert "](../" not in text
+            into = re.findall(rf"\]\({ADDRESS}([^)#]*)", text)
+            assert into
+            assert all((site / path / "index.html").exists() for path in into)
+            text = text.replace(f"]({ADDRESS}", "](")
             outside = lab != "your-own-table"  # that one trains with BackpropRegressor
             assert not (outside and "bpref" in text), "the lab runs outside this project"
             assert "{ #" not in text

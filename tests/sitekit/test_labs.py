@@ -36,6 +36,11 @@ fig, ax = plt.subplots()
 ax.plot([0, 1], [0, 1]);
 ```
 
+!!! note "A note"
+    Short.
+
+    And shorter.
+
 ??? example "Answer"
     It is **two**.
 
@@ -64,12 +69,34 @@ def test_download_reads_well_in_jupyter(executed):
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     assert "# A lab\n" in text
     assert "Read the derivation and [NumPy](https://numpy.org) first." in text
-    assert "> **Answer**\n>\n> It is **two**.\n>\n> Really." in text
+    folded = "<details><summary><b>Answer</b></summary>\n\nIt is **two**.\n\nReally.\n\n</details>"
+    assert folded in text
+    assert "> **A note**\n>\n> Short.\n>\n> And shorter." in text
     assert "pytest-codeblocks" not in text
     assert "---" not in text
     assert notebook.cells[1].outputs[0].text.startswith("sum 2\n")
     picture = notebook.cells[2].outputs[0].data["image/svg+xml"]
     assert "#1f5fa8" in picture
+
+
+LINKS = {
+    "../derivation/one-layer.md": "derivation/one-layer/",
+    "../derivation/one-layer.md#batch": "derivation/one-layer/#batch",
+    "your-own-table.md": "labs/your-own-table/",
+    "../faq/index.md#gradients": "faq/#gradients",
+    "../index.md": "",
+    "#exercises": "labs/lab/#exercises",
+    "../assets/data.csv": "assets/data.csv",
+}
+
+
+@pytest.mark.parametrize(("link", "target"), LINKS.items())
+def test_links_of_a_download_lead_to_the_site(link, target):
+    cell = nbformat.v4.new_markdown_cell(f"Read [this]({link}).")
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    found = for_jupyter(notebook, "https://example.org/site/zh/labs/lab/").cells[0].source
+    assert found == f"Read [this](https://example.org/site/zh/{target})."
+    assert for_jupyter(notebook).cells[0].source == "Read this."
 
 
 def test_failing_cell_stops_the_build():
