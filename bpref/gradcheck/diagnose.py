@@ -1,8 +1,8 @@
 """Guess why a gradient is wrong: try simple corrections until one of them passes the check.
 
 A correction is named only when the gradient would agree everywhere with it, to the tolerance of
-the check. The rules go from the simple to the special; the first that finds something ends the
-search.
+the check; the two rules about float32 have none to name. The rules go from the simple to the
+special; the first that finds something ends the search.
 """
 
 from __future__ import annotations

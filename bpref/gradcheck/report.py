@@ -102,7 +102,8 @@ class GradientReport:
     kinks : tuple of Kink
         Where f bends within the step and the gradient fits one of its slopes.
     causes : dict of str to tuple of str
-        For each input that fails, the corrections of its gradient that would make it pass.
+        For each input that fails, the corrections of its gradient that would make it pass, or a
+        sign that a part is computed in float32.
     mode : str
         "central", "complex" or "directional".
     total : int
