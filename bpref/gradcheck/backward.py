@@ -68,7 +68,7 @@ def check_backward(
         returns no (output, cache).
     ValueError
         If the backward pass returns another number of gradients, or names, than there are
-        inputs, or a gradient of another shape.
+        inputs, or a gradient of another shape, or if it writes into the inputs.
 
     Notes
     -----
@@ -113,10 +113,13 @@ def check_backward(
             )
         return result[0], (result[1],), {}
 
-    output, saved, keywords = run(**{name: x.copy() for name, x in arrays.items()})
+    given = {name: x.copy() for name, x in arrays.items()}
+    output, saved, keywords = run(**given)
     _refuse_narrower(output, arrays)
     weights = _random_like("output", output, generator)
+    before = {name: x.copy() for name, x in given.items()}  # forward may work in place
     gradients = _by_name(backward(_copied(weights), *saved, **keywords), list(arrays))
+    _refuse_changed(before, given)
 
     def weighted_sum(**inputs: np.ndarray) -> Any:
         output = run(**{name: inputs[name] for name in arrays})[0]
@@ -189,6 +192,16 @@ def _refuse_narrower(output: Any, inputs: Mapping[str, np.ndarray]) -> None:
     narrow = [part for part in leaves(output) if getattr(part, "dtype", None) == np.float32]
     if narrow and inputs and all(x.dtype == np.float64 for x in inputs.values()):
         raise TypeError("output: expected dtype float64 as of the inputs, got float32")
+
+
+def _refuse_changed(before: Mapping[str, np.ndarray], after: Mapping[str, np.ndarray]) -> None:
+    """The gradients may be right; whoever uses the inputs after the backward pass is wrong."""
+    for name, x in before.items():
+        if not np.array_equal(x, after[name], equal_nan=True):
+            raise ValueError(
+                f"backward: expected to leave inputs[{name!r}] as it is, got other values: it "
+                "writes into its arguments, or into arrays that share their memory"
+            )
 
 
 def _random_like(name: str, output: Any, rng: np.random.Generator) -> Any:

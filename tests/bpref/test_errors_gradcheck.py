@@ -59,6 +59,12 @@ CASES = {
         "f: expected a NumPy array, got Tensor: Can't call numpy() on Tensor that requires grad. "
         "Use tensor.detach().numpy() instead.",
     ),
+    "backward writes into the inputs": (
+        lambda: plain(lambda x: x**2, lambda g, x: np.multiply(x, 2 * g, out=x)),
+        ValueError,
+        "backward: expected to leave inputs['input'] as it is, got other values: it writes into "
+        "its arguments, or into arrays that share their memory",
+    ),
     "float32 output": (
         lambda: plain(lambda x: np.tanh(x.astype(np.float32))),
         TypeError,

@@ -1082,6 +1082,16 @@ def test_outputs_may_be_nested_and_gradients_a_mapping():
     assert not check_backward(recurrent, forgets_the_last, inputs)
 
 
+def test_a_forward_pass_may_work_in_place_and_a_backward_pass_on_grad_output():
+    def forward(x):
+        return np.multiply(x, 3.0, out=x), None
+
+    def backward(grad_output, cache):
+        return np.multiply(grad_output, 3.0, out=grad_output)
+
+    assert check_backward(forward, backward, {"x": normal(0, 4, 3)}).ok
+
+
 def test_outputs_and_gradients_may_be_tensors():
     x = normal(0, 4, 3)
     report = check_backward(
