@@ -146,6 +146,14 @@ def test_figure_is_inlined_in_the_language_of_the_page(figures):
     assert 'id="fig-plot"' in english
 
 
+def test_number_is_injected_into_alternative_text_and_caption(figures, results):
+    number = "{{ claim.runs[1].n | ,d }}"
+    source = f'![It ends at {number}.](figure:plot "After {{{{ claim.share | pct }}}}.")'
+    html = convert(source, **figures("en"), **results)
+    assert 'aria-label="It ends at 40,000."' in html
+    assert "<figcaption>After 52 %.</figcaption>" in html
+
+
 @pytest.mark.parametrize("source", ["![](figure:plot)", "![Alt.](figure:none)"])
 def test_figure_without_alternative_text_or_file_stops_the_build(figures, source):
     with pytest.raises(FigureError):
