@@ -22,7 +22,7 @@ from experiments._claim import Claim
 from experiments._ranges import exactly
 
 EPOCHS, BATCH, LR, SEEDS = 100, 32, 0.02, 10
-BUDGET, LOOK, STOP_SEEDS, PATIENCE, NOISE = 4000, 10, 5, 30, 0.3
+BUDGET, LOOK, STOP_SEEDS, PATIENCE, NOISE = 4000, 10, 20, 30, 0.3
 Array = np.ndarray
 
 WORKED = ("seeds", "*_batch.steps", "stop.seeds")
@@ -66,13 +66,16 @@ CLAIMS = (
     Claim(
         id="algorithm-loss-early-stopping",
         en="Training to the end of the budget gives the lowest training loss in each of "
-        "{{ algorithm_loss.stop.seeds }} runs, and a higher test loss than early stopping: "
+        "{{ algorithm_loss.stop.seeds }} runs, and a higher test loss than early stopping in "
+        "{{ algorithm_loss.stop.worse_than_early }} of them: "
         "{{ algorithm_loss.stop.budget.test.median | .4f }} against "
         "{{ algorithm_loss.stop.early.test.median | .4f }} in the median.",
         zh="{{ algorithm_loss.stop.seeds }} 次运行中，用完预算的训练损失每次都最低，"
-        "测试损失却每次都高于早停：中位数为 {{ algorithm_loss.stop.budget.test.median | .4f }} 对 "
+        "测试损失却有 {{ algorithm_loss.stop.worse_than_early }} 次高于早停：中位数为 "
+        "{{ algorithm_loss.stop.budget.test.median | .4f }} 对 "
         "{{ algorithm_loss.stop.early.test.median | .4f }}。",
-        criterion="stop.lowest_training == stop.seeds and stop.worse_than_early == stop.seeds and "
+        criterion="stop.lowest_training == stop.seeds and "
+        "stop.seeds / 2 < stop.worse_than_early < stop.seeds and "
         "stop.budget.test.median > stop.small_gradient.test.median > stop.early.test.median",
         covers=("stop.*",),
         runs="stop.seeds",

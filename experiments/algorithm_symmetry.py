@@ -16,7 +16,7 @@ from experiments._claim import Claim
 from experiments._ranges import Bar, draw_ranges, exactly
 
 # At the rate 0.5 these runs are chaotic: the last bit of a matrix product decides the median.
-STEPS, LR, HIDDEN, SEEDS = 4000, 0.2, 8, 5
+STEPS, LR, HIDDEN, SEEDS = 4000, 0.2, 8, 10
 STARTS = ("all_zero", "equal", "equal_random_bias", "random_zero_bias", "random_random_bias")
 
 WORKED = ("steps", "seeds")
