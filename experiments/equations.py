@@ -15,7 +15,7 @@ from sitekit.mathcheck.page import read
 from sitekit.mathcheck.site import Site
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-FOLDERS = ["ideas", "derivation", "checking", "faq"]
+FOLDERS = ["ideas", "derivation", "checking", "practice", "applications", "faq", "context"]
 
 # Changed claims that say the same as the original: page, equation, the changed LaTeX, and why.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -27,6 +27,12 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
 &= -\frac{1}{s} \sum_{i=1}^{N} \hat g_i
 \end{aligned}""",  # noqa: E501
     ): "the sum whose sign changed is zero: the deviations from the mean cancel",
+    (
+        "applications/reinforcement-learning.md",
+        "eq-two-actions-3",
+        r"\frac{\partial J}{\partial z_j} = "
+        r"-\sum_{k=1}^{m} \pi_k (r_k + c) \frac{\partial \log \pi_k}{\partial z_j}",
+    ): "the baseline drops out, whatever its value, so also with the other sign",
     **{
         (
             "faq/tuning.md",

@@ -18,12 +18,10 @@ from sitekit.mathcheck.evaluate import Env, NeedsReal
 from sitekit.mathcheck.expression import (
     Apply,
     Call,
-    Cases,
     Compare,
     Diff,
     Expr,
     Gradient,
-    Indicator,
     Num,
     Param,
     Ref,
@@ -426,10 +424,17 @@ def _has_derivative(expr: Expr, seen: frozenset[int] = frozenset()) -> bool:
     return any(_has_derivative(c, seen) for c in children(expr))
 
 
+def _has_values(expr: Expr) -> bool:
+    return isinstance(expr, Ref | Apply | Param) or any(map(_has_values, children(expr)))
+
+
 def _has_branch(expr: Expr, seen: frozenset[int] = frozenset()) -> bool:
-    """Whether the formula, or a definition behind it, distinguishes cases."""
-    if isinstance(expr, Cases | Indicator | Compare):
-        return True
+    """Whether the formula, or a definition behind it, distinguishes cases by drawn values.
+
+    ``[j = k]`` does not: an index takes all its values in every draw.
+    """
+    if isinstance(expr, Compare):
+        return _has_values(expr)
     if isinstance(expr, Call) and expr.name in ("max", "min", "abs", "sign"):
         return True
     entry = expr.entry if isinstance(expr, Ref | Apply) else None

@@ -53,6 +53,15 @@ def test_a_wrong_sign_fails_with_page_and_line(name, lang):
     assert any(f"{path}:{line}" in str(e) and left.strip()[:20] in str(e) for e in errors)
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_no_display_equation_stands_outside_the_checked_folders(lang):
+    """But for the operators: their formulas are rows of the registry, tests/bpref/test_rules.py."""
+    docs = equations.DOCS / lang
+    shown = {p.relative_to(docs).as_posix() for p in docs.rglob("*.md") if read(p).equations}
+    outside = shown - equations.pages(lang).keys()
+    assert all(name.startswith("reference/backward-rules/") for name in outside), outside
+
+
 def test_the_checked_folders_are_those_of_the_site():
     text = Path("mkdocs.yml").read_text(encoding="utf-8")
     found = re.search(r"sitekit\.markdown\.equations:\n(?:    .*\n)*?    folders: (\[.*\])", text)
