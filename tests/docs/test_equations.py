@@ -55,7 +55,7 @@ def test_a_wrong_sign_fails_with_page_and_line(name, lang):
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_no_display_equation_stands_outside_the_checked_folders(lang):
-    """But for the operators: their formulas are rows of the registry, tests/bpref/test_rules.py."""
+    """But for the operators: their formulas are the registry's, for arrays of any shape."""
     docs = equations.DOCS / lang
     shown = {p.relative_to(docs).as_posix() for p in docs.rglob("*.md") if read(p).equations}
     outside = shown - equations.pages(lang).keys()
