@@ -7,6 +7,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 import warnings
@@ -66,6 +67,26 @@ class Command:
 
 def run(folder, *args, **options):
     return Command(folder, *args, **options).wait()
+
+
+def torchrun(folder, *args, signal=0):
+    """Run the command in two processes, the second gets the signal; also its messages alone."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", "--"),
+            *(str(ROOT / "tests/regression/distributed_command.py"), str(int(signal))),
+            *map(str, args),
+        ],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = [line for line in done.stderr.splitlines() if line.startswith("bpref-train: ")]
+    return done, lines
 
 
 def _child(args, folder, paths, hook, environment):

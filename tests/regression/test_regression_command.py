@@ -16,7 +16,7 @@ from test_regression_bad_tables import LATER, ROWS, TRAIN, UNREADABLE
 
 from bpref.regression import checkpoint, options
 from bpref.regression.advice import advised
-from bpref.regression.command import COMMANDS, main
+from bpref.regression.command import COMMANDS
 from bpref.regression.config import Config
 from bpref.regression.options import build_parser, config_of
 
@@ -24,23 +24,6 @@ FORMAT_1 = Path(__file__).parent / "data" / "run-format-1"
 COLORS = "red", "blue", '"dark, green"'
 HOUSES = "size,color,price\n" + "".join(f"{i},{COLORS[i % 3]},{3 * i + i % 4}\n" for i in range(40))
 QUIET = ("--quiet", "--no-report")
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    """Run the command in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        capfd.readouterr()
-        try:
-            code = main([str(arg) for arg in args])
-        except SystemExit as exit_:
-            code = exit_.code
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return call
 
 
 @pytest.fixture

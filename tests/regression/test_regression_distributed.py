@@ -9,6 +9,7 @@ from pathlib import Path
 import distributed_script as script
 import numpy as np
 import pytest
+from regression_process import torchrun
 
 from bpref.regression import distributed
 from bpref.regression.callbacks import Callback, TrainingState
@@ -273,25 +274,6 @@ def test_a_process_that_stays_alone_says_so(tmp_path):
 TRAIN = ("fit", "--epochs", "4", "--batch-size", "20", "--no-report", "--device", "cpu")
 
 
-def torchrun(folder, *args):
-    """Run the command in two processes; return its messages, whatever their kind is."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", "--"),
-            *(str(SCRIPT.with_name("distributed_command.py")), *map(str, args)),
-        ],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(SCRIPT.parents[2]), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    lines = [line for line in done.stderr.splitlines() if line.startswith("bpref-train: ")]
-    return done, lines
-
-
 def state_of(run):
     from bpref.regression.run_folder import RunFolder
 
@@ -301,7 +283,7 @@ def state_of(run):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_command_whose_process_1_gets_a_signal_alone_is_taken_up_again(tmp_path, number):
-    done, lines = torchrun(tmp_path, int(number), *TRAIN, "--checkpoint-every", 0)
+    done, lines = torchrun(tmp_path, *TRAIN, "--checkpoint-every", 0, signal=number)
     run = tmp_path / "bpref-run"
     assert done.returncode == 1
     assert len(lines) == 1, done.stderr
@@ -312,10 +294,10 @@ def test_a_command_whose_process_1_gets_a_signal_alone_is_taken_up_again(tmp_pat
         assert "a process has ended without a message" in lines[0]
     assert not (run / "result.json").exists()
     assert not (run / "model.safetensors").exists()
-    done, lines = torchrun(tmp_path, 0, "resume", "bpref-run", "--no-report")
+    done, lines = torchrun(tmp_path, "resume", "bpref-run", "--no-report")
     assert (done.returncode, lines) == (0, []), done.stderr
     resumed = state_of(run)
-    done, lines = torchrun(tmp_path, 0, *TRAIN, "--force")
+    done, lines = torchrun(tmp_path, *TRAIN, "--force")
     assert (done.returncode, lines) == (0, []), done.stderr
     whole = state_of(run)
     for key in whole:
@@ -323,7 +305,7 @@ def test_a_command_whose_process_1_gets_a_signal_alone_is_taken_up_again(tmp_pat
 
 
 def test_a_bad_option_is_refused_once(tmp_path):
-    done, lines = torchrun(tmp_path, 0, "fit", "--no-such-option")
+    done, lines = torchrun(tmp_path, "fit", "--no-such-option")
     assert done.returncode == 1
     assert lines == ["bpref-train: error: unrecognized arguments: --no-such-option"], done.stderr
 

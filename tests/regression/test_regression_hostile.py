@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import safetensors.numpy
-from regression_process import Command, run
+from regression_process import Command, run, torchrun
 from threadpoolctl import threadpool_info
 
 from bpref.regression import (
@@ -32,7 +32,6 @@ from bpref.regression import (
     train,
 )
 from bpref.regression.checkpoint import check_format
-from bpref.regression.command import main
 from bpref.regression.config import Config
 from bpref.regression.engine import NumpyEngine
 from bpref.regression.interruption import Interruption, Stopped
@@ -59,22 +58,6 @@ def table(names=("a", "b", "y"), rows=40, cell=None):
             line[0] = cell(number)
     quoted = ['"' + name.replace('"', '""') + '"' for name in names]
     return "\n".join([",".join(quoted), *(",".join(line) for line in lines)]) + "\n"
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    """Run the command in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        capfd.readouterr()
-        try:
-            code = main([str(arg) for arg in args])
-        except SystemExit as exit_:
-            code = exit_.code
-        return (code, *capfd.readouterr())
-
-    return call
 
 
 @pytest.fixture
@@ -801,25 +784,6 @@ def test_the_memory_of_a_training_is_bounded(backend):
 
 
 # torchrun
-
-
-def torchrun(folder, *args):
-    """Run the command in two processes; return its messages, whatever their kind is."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-            *("--nproc-per-node", "2", "--"),
-            *(str(ROOT / "tests/regression/distributed_command.py"), "0", *map(str, args)),
-        ],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    lines = [line for line in done.stderr.splitlines() if line.startswith("bpref-train: ")]
-    return done, lines
 
 
 @pytest.mark.parametrize("name", ["predict", "evaluate", "plot", "resume"])

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bpref.regression.command import main
 from bpref.regression.preprocessing import Preprocessor
 
 HEAD = "id,size,color,price\n"
@@ -12,19 +11,6 @@ TABLE = HEAD + "".join(
     f"{100 + i},{10 + i * i % 7},{'red' if i % 3 else 'blue'},{i % 7 + i % 3}\n" for i in range(40)
 )
 QUIET = ("--quiet", "--no-report", "--epochs", "1")
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capsys):
-    """Run the command in this process, in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*args):
-        capsys.readouterr()
-        code = main(list(args))
-        return (code, *capsys.readouterr())
-
-    return call
 
 
 HELP = {
