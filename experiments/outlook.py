@@ -45,7 +45,7 @@ CLAIMS = (
         en="Of a stack of eight layers with low-rank adaptation "
         "{{ outlook.low_rank.trained_ratio | pct1 }} of the values are trained; the multiply-adds "
         "of a training step shrink by {{ outlook.low_rank.work_saved | pct1 }}.",
-        zh="八层采用低秩适配，被训练的数值占 {{ outlook.low_rank.trained_ratio | pct1 }}；一步"
+        zh="八层采用低秩适应，被训练的数值占 {{ outlook.low_rank.trained_ratio | pct1 }}；一步"
         "训练的乘加次数减少 {{ outlook.low_rank.work_saved | pct1 }}。",
         # W h and its way back stay. At best 8 of the 23 products of the stack are saved: 35 %.
         criterion="low_rank.lora.counted == low_rank.lora.multiply_adds and low_rank.full.counted "

@@ -39,7 +39,11 @@ def pages(lang: str) -> dict[str, str]:
         for claim in found:
             if claim.id not in marks:
                 raise ClaimError(f"claim {claim.id}: no page of docs/{lang} marks it")
-            by_page[marks[claim.id][0].page].append((experiment, claim))
+            # A page outside of the chapters, as the home page, may repeat a claim and owns none.
+            homes = [m.page for m in marks[claim.id] if m.page.split("/")[0] in text["folder"]]
+            if not homes:
+                raise ClaimError(f"claim {claim.id}: no chapter of docs/{lang} marks it")
+            by_page[homes[0]].append((experiment, claim))
     head = text["head"]
     lines = ["---", f'title: "{head["title"][lang]}"']
     lines += [f'description: "{head["description"][lang]}"', "---", ""]
