@@ -723,6 +723,7 @@ def test_the_cores_come_back_after_an_error():
 
 OVERLAP = """
 import threading
+import numpy  # loads the BLAS whose threads are counted
 from threadpoolctl import threadpool_info
 from bpref.regression.threads import one_blas_thread
 
