@@ -403,7 +403,7 @@ def in_float64(seeds: int, **options: bool) -> dict[str, Any]:
     }
 
 
-def training(seeds: int = 6) -> dict[str, Any]:
+def training(seeds: int = 10) -> dict[str, Any]:
     """Exact zeros in training runs, and what the slope there changes."""
     normal = in_float64(seeds)
     # In float32 only the zeros are counted, and a few more or less are rounding: both differ

@@ -566,7 +566,7 @@ def missing_w2(seeds: int = 10, steps: int = 1000, rate: float = 0.1) -> dict[st
     }
 
 
-def floor(seeds: int = 5, steps: int = 2000, rate: float = 0.1) -> dict[str, Any]:
+def floor(seeds: int = 10, steps: int = 2000, rate: float = 0.1) -> dict[str, Any]:
     """Mean squared error on fresh data with a sigmoid and with a linear output."""
     # Best function with values in [0, 1]: clip the conditional mean 2x + 1. Trapezoid rule.
     grid = np.linspace(-8.0, 8.0, 160_001)
