@@ -350,15 +350,15 @@ def _error(a: Array, b: Array, floor: float = FLOOR) -> float:
 
 
 def _difference(env: Env, left: Array, right: Array, error: float, bind: Bind) -> str:
-    sizes = ", ".join(
+    sizes = [
         f"{base}{''.join(f'_{k}' for k in key)} = {value}"
         for (base, key), value in sorted(env.draw.table.items())
-    )
-    at = "".join(f", {letter} = {value}" for letter, value in bind.items())
+    ]
+    at = ", ".join([*sizes, *(f"{letter} = {value}" for letter, value in bind.items())])
     place = np.unravel_index(int(np.argmax(np.abs(left - right))), left.shape) if left.ndim else ()
     return (
         f"the two sides differ: {left[place]:.6g} and {right[place]:.6g} "
-        f"(relative error {error:.1e} at {sizes}{at})"
+        f"(relative error {error:.1e}{f' at {at}' if at else ''})"
     )
 
 
