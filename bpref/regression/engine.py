@@ -178,10 +178,15 @@ class TorchEngine(Engine):
             warnings.simplefilter("ignore", UserWarning)
             return torch.from_numpy(super().rows(values)).to(self._device)
 
-    def context(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def context(self) -> Iterator[None]:
         """Leave the other cores alone where the work of a step is too small to be shared."""
+        import torch
+
         small = steps_work(self.config, self.sizes) < WORK_FOR_THREADS["torch"]
-        return one_thread() if small and self.device == "cpu" else nullcontext()
+        alone = one_thread() if small and self.device == "cpu" else nullcontext()
+        with alone, torch.enable_grad():  # the caller may have switched it off
+            yield
 
     def numpy(self, rows: Any) -> np.ndarray:
         """Return a tensor as an array; mixed precision made a bfloat16, which NumPy lacks."""

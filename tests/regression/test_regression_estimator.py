@@ -656,6 +656,8 @@ def test_mixed_precision():
     model = BackpropRegressor(lr=0.05, amp=True, random_state=0).fit(X, y)
     assert model.backend_ == "torch"
     assert model.score(X, y) > 0.9
+    with torch.no_grad():  # as around a prediction in PyTorch
+        assert_same_weights(clone(model).fit(X, y), model)
 
 
 @pytest.mark.parametrize("container", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array])
