@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Any, Final
+
+from bpref.regression.errors import RunError
+from bpref.regression.wording import path_name
 
 PART: Final = ".part"  # at the end of the name of a file that is being written
 
@@ -40,10 +45,17 @@ def write_atomically(path: Path, data: bytes) -> None:
     ...     path.read_bytes(), os.listdir(folder)
     (b'new', ['state'])
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, mode: str = "wb", **options: Any) -> Iterator[IO[Any]]:
+    """Do so with what is written into the file that this yields; the options are those of open."""
     part = path.with_name(path.name + PART)
     try:
-        with open(part, "wb") as file:
-            file.write(data)
+        with open(part, mode, **options) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)
@@ -55,6 +67,17 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 # --8<-- [end:write_atomically]
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write into a RunError of one line that names the path."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename if isinstance(error.filename, str) else os.fspath(path)
+        name = path_name(place.removesuffix(PART))
+        raise RunError(f"{name}: cannot be written: {error.strerror or error}") from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from bpref.regression.atomic import write_atomically
+from bpref.regression.atomic import write_atomically, writing
 from bpref.regression.batches import Batch, Batches
 from bpref.regression.callbacks import Callback, TrainingState, Weights
 from bpref.regression.config import Config
 from bpref.regression.engine import NumpyEngine, TorchEngine
-from bpref.regression.run_folder import writing
 
 if TYPE_CHECKING:
     from bpref.regression.trainer import Data

@@ -9,16 +9,15 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bpref.regression.atomic import PART
+from bpref.regression.atomic import replacing, writing
 from bpref.regression.csv_file import CsvFile, scan
 from bpref.regression.errors import DataError
 from bpref.regression.preprocessing import Preprocessor
-from bpref.regression.run_folder import writing
 from bpref.regression.wording import shown
 
 PREFIX = "predicted_"
@@ -95,7 +94,7 @@ def _records(table: CsvFile) -> Iterator[tuple[int, bool, list[str]]]:
 
 
 @contextlib.contextmanager
-def _opened(output: str | os.PathLike[str] | None) -> Iterator[TextIO]:
+def _opened(output: str | os.PathLike[str] | None) -> Iterator[IO[str]]:
     """Open a file that takes its name when it is complete; pipes and devices as they are."""
     if output is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
@@ -107,13 +106,5 @@ def _opened(output: str | os.PathLike[str] | None) -> Iterator[TextIO]:
         with writing(path), path.open("w", encoding="utf-8", newline="") as file:
             yield file
         return
-    part = path.with_name(path.name + PART)
-    with writing(path):
-        try:
-            with part.open("w", encoding="utf-8", newline="") as file:
-                yield file
-            os.replace(part, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                part.unlink()
-            raise
+    with writing(path), replacing(path, "w", encoding="utf-8", newline="") as file:
+        yield file

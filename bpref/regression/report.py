@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bpref.regression import plotting
+from bpref.regression.atomic import write_atomically
 from bpref.regression.baseline import MLP_VISITS, baselines
 from bpref.regression.columns import ColumnReport
 from bpref.regression.config import Config
@@ -200,7 +201,7 @@ def write_report(
     files = {folder / "report.html": to_html(blocks), folder / "report.md": to_markdown(blocks)}
     files |= {folder / "figures" / f"{one.name}.svg": one.svg for one in pictures}
     for path, text in files.items():
-        _replace(path, text)
+        write_atomically(path, text.encode())
     return Report(
         {one.name: one.result() for one in found},
         _verdict(found),
@@ -332,14 +333,3 @@ def _cell(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_cell, value)) or "none"
     return "none" if value is None else str(value)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that a reader finds the old text or the new one, never a part."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

@@ -29,7 +29,7 @@ from typing import Any, Final
 import numpy as np
 
 from bpref.regression import checkpoint
-from bpref.regression.atomic import PART, write_atomically
+from bpref.regression.atomic import PART, write_atomically, writing
 from bpref.regression.errors import RunError
 from bpref.regression.preprocessing import Preprocessor
 from bpref.regression.recipe import Recipe
@@ -54,17 +54,6 @@ FOLDERS: Final = {
     "tensorboard": ("events.out.tfevents.*",),
 }
 PARTS: Final = ("train", "validation", "test")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write into a RunError of one line that names the path."""
-    try:
-        yield
-    except OSError as error:
-        place = error.filename if isinstance(error.filename, str) else os.fspath(path)
-        name = path_name(place.removesuffix(PART))
-        raise RunError(f"{name}: cannot be written: {error.strerror or error}") from None
 
 
 @dataclass(frozen=True)

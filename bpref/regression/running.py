@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from bpref.regression import trainer
+from bpref.regression.atomic import writing
 from bpref.regression.backend import choose_backend, choose_device
 from bpref.regression.bootstrap import LEVEL, score_intervals
 from bpref.regression.callbacks import Callback, Checkpoint, TrainingState
@@ -352,7 +353,6 @@ def report_on(
         If they cannot be written.
     """
     from bpref.regression.report import Part, write_report
-    from bpref.regression.run_folder import writing
 
     preprocessor = rows.preprocessor
     parts = {

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bpref.regression.atomic import write_atomically
+from bpref.regression.atomic import write_atomically, writing
 from bpref.regression.callbacks import Callback, TrainingState
 from bpref.regression.history import History
 from bpref.regression.interruption import INTERRUPTED, Interruption
-from bpref.regression.run_folder import RunFolder, writing
+from bpref.regression.run_folder import RunFolder
 
 
 class Saving(Callback):
