@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from bpref.regression.atomic import writing
 from bpref.regression.callbacks import Callback, TrainingState
-from bpref.regression.errors import RunError
-from bpref.regression.wording import path_name
 
+NAME: Final = "events.out.tfevents."
 _NUMBER: Final = count()
 
 
@@ -120,13 +121,11 @@ class EventFile:
         from tensorboard.summary.writer.record_writer import RecordWriter
 
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
-        now = time.time()  # in the name, which readers sort by
-        self.path = folder / f"events.out.tfevents.{now:.6f}.{os.getpid()}.{next(_NUMBER)}"
-        try:
+        now = f"{_later_than_all(folder):.6f}"
+        self.path = folder / f"{NAME}{now}.{os.getpid()}.{next(_NUMBER)}"
+        with writing(self.path):
             folder.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("wb")
-        except OSError as error:
-            raise self._fault(error) from None
         self._records = RecordWriter(self._file)
         self._write(file_version="brain.Event:2")
         if purge is not None:
@@ -142,10 +141,8 @@ class EventFile:
 
     def flush(self) -> None:
         """Hand over to the system what was written so far."""
-        try:
+        with writing(self.path):
             self._file.flush()
-        except OSError as error:
-            raise self._fault(error) from None
 
     def close(self) -> None:
         """Close the file; what could not be written has been reported by `flush`."""
@@ -153,11 +150,12 @@ class EventFile:
             self._file.close()
 
     def _write(self, **fields: Any) -> None:
-        try:
+        with writing(self.path):
             self._records.write(self._event(wall_time=time.time(), **fields).SerializeToString())
-        except OSError as error:
-            raise self._fault(error) from None
 
-    def _fault(self, error: OSError) -> RunError:
-        reason = error.strerror or error
-        return RunError(f"{path_name(self.path)}: cannot be written: {reason}")
+
+def _later_than_all(folder: Path) -> float:
+    """Return the time, or one behind those in the names: readers sort by it, and clocks go back."""
+    names = "\n".join(path.name for path in folder.glob(f"{NAME}*"))
+    before = re.findall(rf"^{re.escape(NAME)}(\d+(?:\.\d+)?)\.", names, re.MULTILINE)
+    return max([time.time(), *(float(found) + 0.001 for found in before)])

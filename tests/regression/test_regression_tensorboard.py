@@ -69,6 +69,19 @@ def test_a_run_that_is_continued_takes_back_what_its_checkpoint_does_not_know(tm
     ]
 
 
+def test_a_clock_that_was_set_back_changes_nothing(tmp_path, monkeypatch):
+    (tmp_path / "events.out.tfevents.of-another-program").touch()
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    fit(TensorBoard(tmp_path), 6, loss=1.0, stop=4)
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    fit(TensorBoard(tmp_path), 6, first=2, loss=8.0)
+    found = read(tmp_path)["loss/training"]
+    assert found == [
+        (e, pytest.approx(v))
+        for e, v in [(1, 1), (2, 0.5), (3, 8 / 3), (4, 2), (5, 1.6), (6, 4 / 3)]
+    ]
+
+
 def test_closing_twice_does_nothing(tmp_path):
     log = TensorBoard(tmp_path)
     log.close()
