@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from published import ADDRESS
+from visiting import DESKTOP, ROOTS
 
 from sitekit.audit.browser import ARGUMENTS, MISSING, find_browser, serving
 
@@ -46,3 +47,44 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def context(browser):
+    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def language(request):
+    return getattr(request, "param", "en")
+
+
+@pytest.fixture
+def url(address, language, request):
+    """Address of the page that the tests of a module look at, its `PAGE`."""
+    return address + ROOTS[language] + request.module.PAGE
+
+
+@pytest.fixture
+def page(context, url, request):
+    """That page, as soon as its widget is there: the module's `READY`. Nothing fails on it."""
+    page = context.new_page()
+    messages = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.goto(url, wait_until="load")
+    page.locator(request.module.READY).first.wait_for(state="attached")
+    yield page
+    page.close()
+    assert messages == []
+
+
+@pytest.fixture
+def page_without_javascript(browser, url):
+    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(url)
+    yield page
+    context.close()

@@ -9,18 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from visiting import (
+    DESKTOP,
+    PHONE,
+    both_languages,
+    in_both_schemes,
+    nothing_is_asked_for,
+    reached_by_tab,
+    violations_on,
+)
 
 from bpref import nn
 from bpref.gradcheck import numerical_gradient
 from bpref.trace import ACTIVATIONS, trace_training_step
 from experiments import run
 from experiments.verified import SETTINGS as SETTINGS_OF
-from sitekit.audit.browser import AXE, wait_for_search, wider_than_screen
+from sitekit.audit.browser import AXE, wider_than_screen
 
-PAGES = {"en": "derivation/two-layers/", "zh": "zh/derivation/two-layers/"}
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
-SCHEMES = ("default", "slate")
+PAGE = "derivation/two-layers/"
+READY = ".bp-app"
 SETTINGS = SETTINGS_OF["backward-pass"]
 PARAMETERS = ("W_1", "b_1", "W_2", "b_2")
 START = {
@@ -86,35 +93,7 @@ WALK = """async names => {
   }
   return seen;
 }"""
-# test_browser.py looks at the whole page; here only the widget, in states a reader brings it to.
-AXE_ON_WIDGET = """async rules => {
-  const {violations} = await axe.run('#backward-pass', {resultTypes: ['violations'], rules});
-  return violations.flatMap(v => v.nodes.map(node => `${v.id}: ${node.html.slice(0, 160)}`));
-}"""
 LISTING = "document.querySelector('.bp-code code').textContent"
-
-
-@pytest.fixture(scope="module")
-def context(browser):
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context, address, request):
-    """The page in one language, with the widget at its start."""
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(address + PAGES[getattr(request, "param", "en")])
-    page.locator(".bp-app").wait_for()
-    yield page
-    page.close()
-    assert errors == []
-
-
-both_languages = pytest.mark.parametrize("page", PAGES, indirect=True)
 
 
 # --- what bpref says ------------------------------------------------------------------------
@@ -212,9 +191,9 @@ def assert_equal(found, expected):
 
 
 @pytest.mark.parametrize(
-    ("page", "first"),
+    ("language", "first"),
     [(lang, first) for lang, count in SETTINGS.items() for first in range(0, count, 50)],
-    indirect=["page"],
+    indirect=["language"],
 )
 def test_every_number_is_that_of_bpref(page, first):
     """Random settings in English, some of them again in Chinese."""
@@ -426,20 +405,7 @@ def test_parameters_that_grow_without_limit_are_refused(page):
 def test_by_keyboard_alone(page):
     """From the first field to the last button with Tab; then one whole step with the keys."""
     page.locator("[data-field=activation]").focus()
-    seen = []
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focus = page.evaluate("""() => {
-          const el = document.activeElement;
-          if (!el.closest('.bp-app')) return null;
-          const style = getComputedStyle(el);
-          return [el.dataset.field ?? el.dataset.action ?? el.classList[0] ?? el.tagName,
-                  style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2];
-        }""")
-        if focus is None:
-            break
-        assert focus[1], f"focus is not visible on {focus[0]}"
-        seen.append(focus[0])
+    seen = reached_by_tab(page, READY)
     for name in ["lr", "shared", "x[0][0]", "y[0]", "W_1[2][1]", "b_1[0]", "W_2[0][2]", "b_2[0]"]:
         assert name in seen
     for name in ["back", "step", "forward", "backward", "update", "continue", "reset"]:
@@ -509,13 +475,10 @@ def test_accessible_and_narrow_in_both_schemes(page):
         page.evaluate(PRESS, [action])
         for viewport in (DESKTOP, PHONE):
             page.set_viewport_size(viewport)
-            for scheme in SCHEMES:
-                page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
-                page.wait_for_timeout(50)
+            for scheme in in_both_schemes(page):
                 assert wider_than_screen(page) <= 0
                 # A colour does not depend on the width.
-                rules = {"color-contrast": {"enabled": viewport is DESKTOP}}
-                if bad := page.evaluate(AXE_ON_WIDGET, rules):
+                if bad := violations_on(page, "#backward-pass", colours=viewport is DESKTOP):
                     found[batch, action, viewport["width"], scheme] = bad
     assert found == {}
 
@@ -545,28 +508,13 @@ def test_no_label_of_the_drawing_lies_on_another(page):
 
 
 def test_nothing_leaves_the_site_and_nothing_fails(context, address):
-    page = context.new_page()
-    requests, messages = [], []
-    page.on("request", lambda request: requests.append(request))
-    page.on("console", lambda m: messages.append(m.text) if m.type in {"error", "warning"} else 0)
-    page.on("response", lambda r: messages.append(f"{r.status} {r.url}") if r.status >= 400 else 0)
-    page.goto(address + PAGES["en"], wait_until="networkidle")
-    wait_for_search(page)
-    loaded = len(requests)
-    page.evaluate(PRESS, ["update", "continue", "step", "reset"])
-    page.wait_for_timeout(100)
-    assert [r.url for r in requests if not r.url.startswith(address)] == []
-    # The browser itself may still ask for the icon of the site: type "other".
-    assert [r.url for r in requests[loaded:] if r.resource_type != "other"] == []
-    assert messages == []
-    page.close()
+    with nothing_is_asked_for(context, address, PAGE) as page:
+        page.evaluate(PRESS, ["update", "continue", "step", "reset"])
 
 
-@pytest.mark.parametrize("language", PAGES)
-def test_without_javascript_there_is_a_table(browser, address, language):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(address + PAGES[language])
+@both_languages
+def test_without_javascript_there_is_a_table(page_without_javascript):
+    page = page_without_javascript
     assert page.locator(".bp-app").count() == 0
     table = page.locator("#backward-pass table")
     assert table.is_visible()
@@ -584,7 +532,6 @@ def test_without_javascript_there_is_a_table(browser, address, language):
         assert float(value) == START[name][where], layer
         assert float(gradient) == pytest.approx(expected[cell(f"grad_{name}", where)], abs=5e-7)
         assert float(new) == pytest.approx(expected[cell(f"new_{name}", where)], abs=5e-7)
-    context.close()
 
 
 # --- the page's words -----------------------------------------------------------------------

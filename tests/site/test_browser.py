@@ -5,22 +5,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from published import url
+from visiting import DESKTOP, PHONE, SCHEMES, in_both_schemes
 
 from sitekit.audit.browser import AXE, violations, wait_for_search, wider_than_screen
 from sitekit.audit.markdown import pages
 
 NAMES = [url(name) for name in pages(Path("docs/en"))]
 PATHS = NAMES + [f"zh/{name}" for name in NAMES]
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
-SCHEMES = ("default", "slate")
-
-
-@pytest.fixture(scope="module")
-def context(browser):
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    yield context
-    context.close()
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda p: p or "home")
@@ -39,9 +30,7 @@ def test_page(context, address, path):
         found = {}
         for viewport in (DESKTOP, PHONE):
             page.set_viewport_size(viewport)
-            for scheme in SCHEMES:
-                page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
-                page.wait_for_timeout(50)
+            for scheme in in_both_schemes(page):
                 assert wider_than_screen(page) <= 0, f"scrolls sideways at {viewport['width']} px"
                 # Colours do not depend on the width, nor the structure on the scheme: each is
                 # judged where it can change, and on the home page everywhere.
@@ -154,11 +143,8 @@ def test_figures_follow_the_colour_scheme(context, address):
     page = context.new_page()
     try:
         page.goto(address)
-        colours = []
-        for scheme in SCHEMES:
-            page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
-            text = page.locator("figure.figure svg text").first
-            colours.append(text.evaluate("el => getComputedStyle(el).fill"))
+        text = page.locator("figure.figure svg text").first
+        colours = [text.evaluate("el => getComputedStyle(el).fill") for _ in in_both_schemes(page)]
         assert len(set(colours)) == len(SCHEMES)
     finally:
         page.close()

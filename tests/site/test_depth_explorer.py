@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from visiting import PHONE, ROOTS, in_both_schemes
 
 from experiments import gradients_explorer as experiment
 from experiments.run import read_result
@@ -13,8 +14,7 @@ from experiments.verified import SETTINGS
 from sitekit.audit.browser import AXE, violations, wider_than_screen
 
 PAGE = "faq/gradients/"
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
+READY = "[data-depth-explorer] circle"
 RESULT = read_result("gradients_explorer")
 KINDS = list(product(*experiment.NAMES))
 LAYERS, DEPTHS, PARTS = experiment.LAYERS, experiment.DEPTHS, experiment.PARTS
@@ -49,24 +49,9 @@ DRIVE = """settings => settings.map(([depth, width, init, activation, norm, skip
 })"""
 
 
-@pytest.fixture(scope="module")
-def context(browser):
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    yield context
-    context.close()
-
-
-@pytest.fixture(params=["", "zh/"], ids=["en", "zh"])
-def page(context, address, request):
-    page = context.new_page()
-    page.messages = []
-    page.on("console", lambda message: page.messages.append(message.text))
-    page.on("pageerror", lambda error: page.messages.append(str(error)))
-    page.goto(address + request.param + PAGE, wait_until="load")
-    page.locator("[data-depth-explorer] circle").first.wait_for(state="attached")
-    yield page
-    assert page.messages == []
-    page.close()
+@pytest.fixture(params=ROOTS)
+def language(request):
+    return request.param
 
 
 def setting(kind, depth):
@@ -90,13 +75,12 @@ def read(text):
     return experiment.ZERO if text == "-Infinity" else float(text)
 
 
-def test_every_kind_shows_its_numbers(page):
+def test_every_kind_shows_its_numbers(page, language):
     """All kinds, each at a random depth."""
-    lang = page.evaluate("document.documentElement.lang")
     rng = np.random.default_rng(0)
     depths = [int(d) for d in rng.choice(DEPTHS, len(KINDS))]
     settings = [setting(kind, depth) for kind, depth in zip(KINDS, depths, strict=True)]
-    assert len(settings) == SETTINGS["depth-explorer"][lang]
+    assert len(settings) == SETTINGS["depth-explorer"][language]
     chaotic = 0
     for kind, depth, found in zip(KINDS, depths, page.evaluate(DRIVE, settings), strict=True):
         points, forward, backward, low, high = expected(kind, depth)
@@ -165,9 +149,9 @@ def test_keyboard_is_enough(page):
     assert gradient.get_attribute("data-value") != before
 
 
-def test_words_are_in_the_language_of_the_page(page):
+def test_words_are_in_the_language_of_the_page(page, language):
     widget = page.locator("[data-depth-explorer]")
-    chinese = page.evaluate("document.documentElement.lang") == "zh"
+    chinese = language == "zh"
     words = widget.inner_text() + widget.locator("svg").get_attribute("aria-label")
     assert bool(re.search(r"[一-鿿]", words)) == chinese
     assert ("gradient" in words) != chinese
@@ -178,8 +162,7 @@ def test_both_schemes_and_the_phone(page):
     page.add_script_tag(path=str(AXE))
     page.locator("[data-depth-explorer] summary").click()
     colours = []
-    for scheme in ("default", "slate"):
-        page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
+    for scheme in in_both_schemes(page):
         curve = page.locator("[data-depth-explorer] polyline.backward")
         colours.append(curve.evaluate("el => getComputedStyle(el).stroke"))
         # The structure does not depend on the scheme; it is judged once, with the table open.
@@ -187,18 +170,12 @@ def test_both_schemes_and_the_phone(page):
     assert len(set(colours)) == 2
     page.set_viewport_size(PHONE)
     assert wider_than_screen(page) <= 0
-    page.set_viewport_size(DESKTOP)
 
 
-def test_without_javascript_the_figure_stays(browser, address):
-    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
-    try:
-        page = context.new_page()
-        page.goto(address + PAGE)
-        assert page.locator("#fig-gradients-explorer svg").is_visible()
-        assert not page.locator("[data-depth-explorer]").is_visible()
-    finally:
-        context.close()
+def test_without_javascript_the_figure_stays(page_without_javascript):
+    page = page_without_javascript
+    assert page.locator("#fig-gradients-explorer svg").is_visible()
+    assert not page.locator("[data-depth-explorer]").is_visible()
 
 
 def test_the_script_holds_the_committed_result():

@@ -7,15 +7,23 @@ import re
 
 import numpy as np
 import pytest
+from visiting import (
+    DESKTOP,
+    PHONE,
+    both_languages,
+    in_both_schemes,
+    nothing_is_asked_for,
+    reached_by_tab,
+    violations_on,
+)
 
 from experiments import run
 from experiments._surfaces import OPTIMIZERS, SURFACES, path
 from experiments.verified import SETTINGS
-from sitekit.audit.browser import AXE, violations, wait_for_search, wider_than_screen
+from sitekit.audit.browser import AXE, violations, wider_than_screen
 
-PAGES = {"en": "faq/learning-rate/", "zh": "zh/faq/learning-rate/"}
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
+PAGE = "faq/learning-rate/"
+READY = ".ol-app"
 # Corners of the picture: the start lies inside it.
 VIEWS = {
     "valley": (-3, 3, -3, 3),
@@ -82,33 +90,6 @@ READ = """() => Object.fromEntries(
     }]))"""
 POINTS = """what => document.querySelector(what).getAttribute('points').split(' ')
   .map(point => point.split(',').map(Number))"""
-AXE_ON_WIDGET = """async rules => {
-  const {violations} = await axe.run('#optimizer-lab', {resultTypes: ['violations'], rules});
-  return violations.flatMap(v => v.nodes.map(node => `${v.id}: ${node.html.slice(0, 160)}`));
-}"""
-
-
-@pytest.fixture(scope="module")
-def context(browser):
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(context, address, request):
-    """The page in one language, with the widget at its start."""
-    page = context.new_page()
-    errors = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(address + PAGES[getattr(request, "param", "en")])
-    page.locator(".ol-app").wait_for()
-    yield page
-    page.close()
-    assert errors == []
-
-
-both_languages = pytest.mark.parametrize("page", PAGES, indirect=True)
 
 
 def enter(page, fields):
@@ -226,9 +207,9 @@ def fields(setting):
     return texts
 
 
-@pytest.mark.parametrize(("page", "seed"), [("en", 1), ("zh", 2)], indirect=["page"])
-def test_paths_are_those_of_bpref(page, seed, request):
-    count = SETTINGS["optimizer-lab"][request.node.callspec.params["page"]]
+@pytest.mark.parametrize(("language", "seed"), [("en", 1), ("zh", 2)], indirect=["language"])
+def test_paths_are_those_of_bpref(page, language, seed):
+    count = SETTINGS["optimizer-lab"][language]
     chosen, refused = settings(seed, count)
     assert refused < count / 4, "most settings have to be calm, or the test shows little"
     pairs = {(s["surface"], s["optimizer"]) for s in chosen}
@@ -426,23 +407,10 @@ def test_the_start_is_moved_by_dragging_and_by_a_click(page):
 @both_languages
 def test_by_keyboard_alone(page):
     page.locator("[data-field=surface]").focus()
-    seen = []
-    for _ in range(60):
-        page.keyboard.press("Tab")
-        focus = page.evaluate("""() => {
-          const el = document.activeElement;
-          if (!el.closest('.ol-app')) return null;
-          const style = getComputedStyle(el);
-          return [el.dataset.field ?? el.dataset.action ?? el.getAttribute('role') ?? el.tagName,
-                  style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2];
-        }""")
-        if focus is None:
-            break
-        assert focus[1], f"focus is not visible on {focus[0]}"
-        seen.append(focus[0])
+    seen = reached_by_tab(page, READY)
     rates = [f"{kind}-{name}" for name in OPTIMIZERS for kind in ("on", "slider", "lr")]
     buttons = ["play", "step", "start", "end", "reset"]
-    assert seen == ["x", "y", "steps", *rates, "SUMMARY", *buttons, "position", "region"]
+    assert seen == ["x", "y", "steps", *rates, "SUMMARY", *buttons, "position", "ol-scroll"]
 
     slider = page.locator("[data-field=slider-sgd]")
     slider.focus()
@@ -472,11 +440,11 @@ def test_by_keyboard_alone(page):
     assert list(read(page)) == ["sgd", "momentum", "adagrad", "adam"]
 
 
-def test_play_goes_from_the_start_to_the_end(browser, address):
+def test_play_goes_from_the_start_to_the_end(browser, url):
     context = browser.new_context(viewport=DESKTOP, reduced_motion="no-preference")
     try:
         page = context.new_page()
-        page.goto(address + PAGES["en"])
+        page.goto(url)
         button = page.locator("[data-action=play]")
         button.click()
         assert button.inner_text() == "Pause"
@@ -553,8 +521,8 @@ def test_every_control_has_a_name_of_its_own(page):
 
 
 @both_languages
-def test_words_are_in_the_language_of_the_page(page):
-    chinese = page.evaluate("document.documentElement.lang") == "zh"
+def test_words_are_in_the_language_of_the_page(page, language):
+    chinese = language == "zh"
     enter(page, {"surface": "noisy"})
     words = page.locator(".ol-app").inner_text()
     for svg in (".ol-map", ".ol-curve"):
@@ -575,9 +543,7 @@ def test_accessible_and_narrow_in_both_schemes(page):
         enter(page, {"surface": surface, "lr-sgd": rate})
         for viewport in (DESKTOP, PHONE):
             page.set_viewport_size(viewport)
-            for scheme in ("default", "slate"):
-                page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
-                page.wait_for_timeout(50)
+            for scheme in in_both_schemes(page):
                 assert wider_than_screen(page) <= 0
                 overfull = page.evaluate(
                     "[...document.querySelectorAll('.ol-table :is(th, td)')]"
@@ -586,8 +552,7 @@ def test_accessible_and_narrow_in_both_schemes(page):
                 assert overfull == []
                 curve = page.locator(".ol-map [data-path=sgd]")
                 colours.add(curve.evaluate("el => getComputedStyle(el).stroke"))
-                rules = {"color-contrast": {"enabled": viewport is DESKTOP}}
-                if bad := page.evaluate(AXE_ON_WIDGET, rules):
+                if bad := violations_on(page, "#optimizer-lab", colours=viewport is DESKTOP):
                     found[surface, viewport["width"], scheme] = bad
     assert found == {}
     assert len(colours) == 2
@@ -599,31 +564,16 @@ def test_the_whole_page_is_accessible(page):
 
 
 def test_nothing_leaves_the_site_and_nothing_fails(context, address):
-    page = context.new_page()
-    requests, messages = [], []
-    page.on("request", lambda request: requests.append(request))
-    page.on("console", lambda m: messages.append(m.text) if m.type in {"error", "warning"} else 0)
-    page.on("response", lambda r: messages.append(f"{r.status} {r.url}") if r.status >= 400 else 0)
-    page.goto(address + PAGES["en"], wait_until="networkidle")
-    wait_for_search(page)
-    loaded = len(requests)
-    for surface in SURFACES:
-        enter(page, {"surface": surface, "lr-sgd": "10", "lr-momentum": "10"})
-        for button in ("start", "step", "play", "reset"):
-            page.locator(f"[data-action={button}]").click()
-    page.wait_for_timeout(100)
-    assert [r.url for r in requests if not r.url.startswith(address)] == []
-    # The browser itself may still ask for the icon of the site: type "other".
-    assert [r.url for r in requests[loaded:] if r.resource_type != "other"] == []
-    assert messages == []
-    page.close()
+    with nothing_is_asked_for(context, address, PAGE) as page:
+        for surface in SURFACES:
+            enter(page, {"surface": surface, "lr-sgd": "10", "lr-momentum": "10"})
+            for button in ("start", "step", "play", "reset"):
+                page.locator(f"[data-action={button}]").click()
 
 
-@pytest.mark.parametrize("language", PAGES)
-def test_without_javascript_there_are_a_figure_and_a_table(browser, address, language):
-    context = browser.new_context(java_script_enabled=False)
-    page = context.new_page()
-    page.goto(address + PAGES[language])
+@both_languages
+def test_without_javascript_there_are_a_figure_and_a_table(page_without_javascript):
+    page = page_without_javascript
     assert page.locator(".ol-app").count() == 0
     assert page.locator("#fig-learning-rate-lab svg").is_visible()
     rows = page.locator("#optimizer-lab tbody tr")
@@ -633,4 +583,3 @@ def test_without_javascript_there_are_a_figure_and_a_table(browser, address, lan
     heights = [float(re.sub(r" ?\\times ?10\^\{(.*)\}", r"e\1", text)) for text in shown]
     order = ("sgd", "momentum", "adagrad", "adam")
     assert heights == pytest.approx([committed[name]["height"] for name in order], rel=0.05)
-    context.close()

@@ -4,45 +4,24 @@ import re
 from pathlib import Path
 
 import pytest
+from visiting import DESKTOP, PHONE, ROOTS, in_both_schemes
 
 from experiments.verified import SETTINGS
 from sitekit.audit.browser import AXE, violations, wait_for_search, wider_than_screen
 from sitekit.audit.quiz import read_quiz
 
 PAGE = "faq/quiz/"
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
+READY = "[data-quiz]:not([hidden])"
 
 
-@pytest.fixture(scope="module")
-def context(browser):
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    yield context
-    context.close()
-
-
-@pytest.fixture(params=["en", "zh"])
-def lang(request):
+@pytest.fixture(params=ROOTS)
+def language(request):
     return request.param
 
 
 @pytest.fixture
-def url(address, lang):
-    return address + ("" if lang == "en" else "zh/") + PAGE
-
-
-@pytest.fixture
-def page(context, url):
-    page = context.new_page()
-    page.goto(url, wait_until="load")
-    page.locator("[data-quiz]").wait_for(state="visible")
-    yield page
-    page.close()
-
-
-@pytest.fixture
-def items(lang):
-    return read_quiz(Path("docs", lang, "faq", "quiz.md"))
+def items(language):
+    return read_quiz(Path("docs", language, "faq", "quiz.md"))
 
 
 def word(page, name, **values):
@@ -68,8 +47,8 @@ def answer(page, number, option):
     return root
 
 
-def test_every_option_gets_its_verdict_by_keyboard_alone(page, items, lang):
-    assert sum(len(item.options) for item in items) == SETTINGS["quiz"][lang]
+def test_every_option_gets_its_verdict_by_keyboard_alone(page, items, language):
+    assert sum(len(item.options) for item in items) == SETTINGS["quiz"][language]
     roots = page.locator(".quiz-item")
     tried = 0
     for option in range(max(len(item.options) for item in items)):
@@ -108,7 +87,7 @@ def test_every_option_gets_its_verdict_by_keyboard_alone(page, items, lang):
         links = page.locator("[data-quiz] a")
         assert [link.get_attribute("href") for link in links.all()] == missed
         assert all(link.is_visible() for link in links.all())
-    assert tried == SETTINGS["quiz"][lang]
+    assert tried == SETTINGS["quiz"][language]
 
 
 def test_enter_leads_from_one_end_to_the_other(page, items):
@@ -192,12 +171,10 @@ def test_both_schemes_and_the_phone(page):
     assert violations(page) == []
     for number in range(2):
         answer(page, number, 0)
-    for scheme in ("default", "slate"):
-        page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
+    for _ in in_both_schemes(page):
         assert violations(page) == []
     page.set_viewport_size(PHONE)
     assert wider_than_screen(page) <= 0
-    page.set_viewport_size(DESKTOP)
 
 
 def test_nothing_is_requested_while_answering(page, items):
@@ -210,15 +187,15 @@ def test_nothing_is_requested_while_answering(page, items):
     assert [r for r in requests if not r.endswith(".woff2")] == []
 
 
-def test_words_are_in_the_language_of_the_page(page, lang):
+def test_words_are_in_the_language_of_the_page(page, language):
     answer(page, 0, 0)
     answer(page, 1, 1)
     words = " ".join(
         page.locator(".quiz-item button, .quiz-result, .quiz-note, [data-quiz]").all_inner_texts()
     )
     words = re.sub(r"backward\(\)", "", words)
-    assert bool(re.search(r"[一-鿿]", words)) == (lang == "zh")
-    assert bool(re.search(r"[a-z]{3}", words)) == (lang == "en")
+    assert bool(re.search(r"[一-鿿]", words)) == (language == "zh")
+    assert bool(re.search(r"[a-z]{3}", words)) == (language == "en")
 
 
 def test_forced_colours_keep_the_borders_and_the_words(browser, url, items):
@@ -236,22 +213,17 @@ def test_forced_colours_keep_the_borders_and_the_words(browser, url, items):
         context.close()
 
 
-def test_without_javascript_it_is_a_list_with_folded_answers(browser, url, items):
-    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
-    try:
-        page = context.new_page()
-        page.goto(url)
-        roots = page.locator(".quiz-item")
-        assert roots.count() == len(items)
-        for number, item in enumerate(items):
-            root = roots.nth(number)
-            assert root.locator("> ol > li").count() == len(item.options)
-            assert root.locator("details[open]").count() == 0
-            assert root.locator("summary").inner_text() == item.summary
-        roots.first.locator("summary").click()
-        assert roots.first.locator("details li").first.is_visible()
-        marker = "el => getComputedStyle(el).listStyleType"
-        assert roots.first.locator("> ol").evaluate(marker) == "upper-alpha"
-        assert page.locator("[data-quiz]").is_hidden()
-    finally:
-        context.close()
+def test_without_javascript_it_is_a_list_with_folded_answers(page_without_javascript, items):
+    page = page_without_javascript
+    roots = page.locator(".quiz-item")
+    assert roots.count() == len(items)
+    for number, item in enumerate(items):
+        root = roots.nth(number)
+        assert root.locator("> ol > li").count() == len(item.options)
+        assert root.locator("details[open]").count() == 0
+        assert root.locator("summary").inner_text() == item.summary
+    roots.first.locator("summary").click()
+    assert roots.first.locator("details li").first.is_visible()
+    marker = "el => getComputedStyle(el).listStyleType"
+    assert roots.first.locator("> ol").evaluate(marker) == "upper-alpha"
+    assert page.locator("[data-quiz]").is_hidden()

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from visiting import PHONE, ROOTS, in_both_schemes
 
 from experiments.gradient_checking import BITS, METHODS, STEPS, W, exact, quotient
 from experiments.run import read_result
@@ -11,8 +12,7 @@ from experiments.verified import SETTINGS
 from sitekit.audit.browser import AXE, violations, wider_than_screen
 
 PAGE = "checking/gradient-checking/"
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 360, "height": 740}
+READY = "[data-step-size] .point[cx]"
 # Ten steps for each method and precision, spread over the slider.
 INDICES = (0, 6, 13, 18, 25, 31, 36, 41, 48, 54)
 
@@ -32,20 +32,9 @@ def difference_quotient(method, dtype, h):
     return loss(z).imag / h
 
 
-@pytest.fixture(scope="module")
-def context(browser):
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce")
-    yield context
-    context.close()
-
-
-@pytest.fixture(params=["", "zh/"], ids=["en", "zh"])
-def page(context, address, request):
-    page = context.new_page()
-    page.goto(address + request.param + PAGE, wait_until="load")
-    page.locator("[data-step-size] .point[cx]").wait_for(state="attached")
-    yield page
-    page.close()
+@pytest.fixture(params=ROOTS)
+def language(request):
+    return request.param
 
 
 def value(page, name):
@@ -131,9 +120,9 @@ def test_point_follows_the_slider(page):
     assert page.locator("[data-step-size] .now").get_attribute("x1") == point.get_attribute("cx")
 
 
-def test_words_are_in_the_language_of_the_page(page):
+def test_words_are_in_the_language_of_the_page(page, language):
     widget = page.locator("[data-step-size]")
-    chinese = page.evaluate("document.documentElement.lang") == "zh"
+    chinese = language == "zh"
     words = widget.inner_text() + widget.locator("svg").get_attribute("aria-label")
     words += " ".join(widget.locator("svg text").all_text_contents())
     assert bool(re.search(r"[一-鿿]", words)) == chinese
@@ -143,23 +132,16 @@ def test_words_are_in_the_language_of_the_page(page):
 def test_both_schemes_and_the_phone(page):
     page.add_script_tag(path=str(AXE))
     colours = []
-    for scheme in ("default", "slate"):
-        page.evaluate("s => document.body.setAttribute('data-md-color-scheme', s)", scheme)
+    for _ in in_both_schemes(page):
         curve = page.locator("[data-step-size] .curve")
         colours.append(curve.evaluate("el => getComputedStyle(el).stroke"))
         assert violations(page) == []
     assert len(set(colours)) == 2
     page.set_viewport_size(PHONE)
     assert wider_than_screen(page) <= 0
-    page.set_viewport_size(DESKTOP)
 
 
-def test_without_javascript_the_figure_stays(browser, address):
-    context = browser.new_context(viewport=DESKTOP, java_script_enabled=False)
-    try:
-        page = context.new_page()
-        page.goto(address + PAGE)
-        assert page.locator("#fig-gradient-checking svg").is_visible()
-        assert not page.locator("[data-step-size]").is_visible()
-    finally:
-        context.close()
+def test_without_javascript_the_figure_stays(page_without_javascript):
+    page = page_without_javascript
+    assert page.locator("#fig-gradient-checking svg").is_visible()
+    assert not page.locator("[data-step-size]").is_visible()
