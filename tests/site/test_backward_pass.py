@@ -382,7 +382,7 @@ def test_a_field_without_a_number_keeps_the_last_one(page, wrong):
     field = page.locator('[data-field="x[0][0]"]')
     field.fill(wrong)
     assert field.get_attribute("aria-invalid") == "true"
-    assert "10000" in page.locator(".bp-message").inner_text()
+    assert "10000" in page.locator(".widget-message").inner_text()
     page.locator("[data-action=update]").click()
     assert_equal(read(page), reference(START))
     assert field.input_value() == "0.5"
@@ -394,7 +394,7 @@ def test_parameters_that_grow_without_limit_are_refused(page):
     page.locator("[data-action=continue]").click()
     page.locator("[data-action=update]").click()
     page.locator("[data-action=continue]").click()
-    assert "10000" in page.locator(".bp-message").inner_text()
+    assert "10000" in page.locator(".widget-message").inner_text()
     assert all(np.isfinite(value) for value in read(page).values())
 
 

@@ -495,13 +495,13 @@ def test_divergence_is_said(page):
     [("x", "3.1"), ("steps", "0"), ("steps", "7.5"), ("lr-sgd", ""), ("adam.beta1", "1")],
 )
 def test_a_field_without_a_valid_number_keeps_the_last_one(page, field, wrong):
-    page.locator(".ol-options summary").click()
+    page.locator(".widget-fold summary").click()
     before = read(page)
     box = page.locator(f'[data-field="{field}"]')
     kept = box.input_value()
     box.fill(wrong)
     assert box.get_attribute("aria-invalid") == "true"
-    assert page.locator(".ol-message").inner_text() != ""
+    assert page.locator(".widget-message").inner_text() != ""
     assert read(page) == before
     page.keyboard.press("Tab")
     assert box.input_value() == kept
@@ -510,7 +510,7 @@ def test_a_field_without_a_valid_number_keeps_the_last_one(page, field, wrong):
 
 @both_languages
 def test_every_control_has_a_name_of_its_own(page):
-    page.locator(".ol-options summary").click()
+    page.locator(".widget-fold summary").click()
     names = page.evaluate("""() => [...document.querySelectorAll('.ol-app :is(input, select)')]
       .filter(el => el.offsetParent)
       .map(el => `${el.type} ${el.getAttribute('aria-label') ?? el.labels[0].textContent.trim()}`
@@ -537,7 +537,7 @@ def test_words_are_in_the_language_of_the_page(page, language):
 @both_languages
 def test_accessible_and_narrow_in_both_schemes(page):
     page.add_script_tag(path=str(AXE))
-    page.locator(".ol-options summary").click()
+    page.locator(".widget-fold summary").click()
     found, colours = {}, set()
     for surface, rate in [("valley", "0.045"), ("noisy", "0.3")]:
         enter(page, {"surface": surface, "lr-sgd": rate})

@@ -4,34 +4,13 @@
 import {
   ACTIVATIONS, DEFAULTS, cells, continued, listing, number, trainingStep,
 } from "./backward-pass-engine.js";
+import { drawn, element, fill } from "./widget.js";
 
 const LIMIT = 10_000; // of every field, so that no number overflows
 const WIDE = 560; // px from which the drawing runs from left to right
-const SVG = "http://www.w3.org/2000/svg";
 const UNITS = [0, 1, 2];
 
 // ---- Small helpers -----------------------------------------------------------------------------
-
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value !== null) made.setAttribute(name, value);
-  }
-  made.append(...children);
-  return made;
-}
-
-function svgElement(tag, attributes, text = "") {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text) made.textContent = text;
-  return made;
-}
-
-/** Fill in {i}, {j}, … of a text of the page. */
-function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-}
 
 /** Text of the engine with _{…} and ^{…} as HTML: symbols in italics, sub- and superscripts. */
 function typeset(text) {
@@ -67,7 +46,7 @@ class BackwardPass {
     this.losses = []; // of the steps before this one
     this.fields = [];
     this.app = element(
-      "div", { class: "bp-app" },
+      "div", { class: "widget widget-dense bp-app" },
       this.makeSettings(), this.makeToolbar(), this.makeCard(), this.makeDrawing(),
       this.makeLists(),
     );
@@ -136,11 +115,11 @@ class BackwardPass {
       this.makeField("b_2", [0], "b_{2}", texts.fields.b_2),
     );
     const details = element(
-      "details", { class: "bp-numbers" },
+      "details", { class: "widget-fold" },
       element("summary", {}, texts.numbers),
       element("div", { class: "bp-groups" }, ...this.samples, ...units, output),
     );
-    this.message = element("p", { class: "bp-message", role: "status" });
+    this.message = element("p", { class: "widget-message", role: "status" });
     return element(
       "div", { class: "bp-settings", role: "group", "aria-label": texts.settings },
       general, details, this.message,
@@ -157,7 +136,7 @@ class BackwardPass {
       type: "number", step: "any", autocomplete: "off",
       "data-field": name + index.map((i) => `[${i}]`).join(""),
     });
-    const words = element("span", hidden ? { class: "bp-hidden" } : {}, ` ${description}`);
+    const words = element("span", hidden ? { class: "visually-hidden" } : {}, ` ${description}`);
     const label = element("label", {}, element("span", {}, typeset(symbol), words), input);
     this.fields.push({ name, index, input, description });
     input.addEventListener("input", () => this.edit(name, index, input, description));
@@ -241,7 +220,7 @@ class BackwardPass {
     };
     this.buttons = {};
     const bar = element("div", {
-      class: "bp-toolbar", role: "group", "aria-label": this.texts.controls,
+      class: "widget-toolbar", role: "group", "aria-label": this.texts.controls,
     });
     for (const [name, action] of Object.entries(actions)) {
       const button = element(
@@ -261,7 +240,8 @@ class BackwardPass {
       event.preventDefault();
       this.go(target);
     });
-    this.hint = element("p", { class: "bp-hint" }, this.texts.keys);
+    this.buttons.step.classList.add("widget-primary");
+    this.hint = element("p", { class: "widget-hint" }, this.texts.keys);
     return element("div", {}, bar, this.hint);
   }
 
@@ -305,15 +285,15 @@ class BackwardPass {
   // ---- What is shown
 
   makeCard() {
-    this.status = element("p", { class: "bp-hidden bp-status", role: "status" });
+    this.status = element("p", { class: "visually-hidden bp-status", role: "status" });
     this.card = element("div", { class: "bp-card" });
     this.history = element("p", { class: "bp-history" });
     return element("div", {}, this.status, this.card, this.history);
   }
 
   makeDrawing() {
-    this.svg = svgElement("svg", { role: "img", "aria-label": this.texts.drawing });
-    const legend = element("ul", { class: "bp-legend" });
+    this.svg = drawn("svg", { role: "img", "aria-label": this.texts.drawing });
+    const legend = element("ul", { class: "widget-legend bp-legend" });
     for (const phase of ["forward", "backward", "update"]) {
       legend.append(element("li", { class: `bp-${phase}` }, this.texts.legend[phase]));
     }
@@ -624,18 +604,18 @@ class Drawing {
 
   box({ x, y, w }, title, rows, part) {
     const h = this.height(rows);
-    const group = svgElement("g", { class: `bp-box${this.now.has(part) ? " now" : ""}` });
+    const group = drawn("g", { class: `bp-box${this.now.has(part) ? " now" : ""}` });
     const left = x - w / 2;
     const top = y - h / 2;
-    group.append(svgElement("rect", { x: left, y: top, width: w, height: h, rx: 5 }));
-    group.append(svgElement("text", { x, y: top + this.line - 1, class: "title" }, title));
+    group.append(drawn("rect", { x: left, y: top, width: w, height: h, rx: 5 }));
+    group.append(drawn("text", { x, y: top + this.line - 1, class: "title" }, title));
     rows.forEach((row, n) => {
       const line = top + this.line * (n + 2) - 1;
       const shown = row.kind === "given" || this.known.has(row.key);
       const now = this.current?.key === row.key ? " now" : "";
       const text = (where, anchor, content) =>
         group.append(
-          svgElement(
+          drawn(
             "text", { x: where, y: line, "text-anchor": anchor, class: `${row.kind}${now}` }, content,
           ),
         );
@@ -648,7 +628,7 @@ class Drawing {
   edge([x1, y1], [x2, y2], part) {
     const tied = this.shared && /^W_1\[[01]\]/.test(part) ? " tied" : "";
     const now = this.now.has(part) ? ` now ${this.current.phase}` : "";
-    this.svg.append(svgElement("line", { x1, y1, x2, y2, class: `bp-edge${tied}${now}` }));
+    this.svg.append(drawn("line", { x1, y1, x2, y2, class: `bp-edge${tied}${now}` }));
   }
 
   /** A weight on its edge; below it, as soon as it is known, its gradient. */
@@ -663,7 +643,7 @@ class Drawing {
     const put = (dy, kind, key, content) => {
       const now = current === key ? " now" : "";
       this.svg.append(
-        svgElement("text", { x, y: y + dy, class: `bp-weight ${kind}${now}` }, content),
+        drawn("text", { x, y: y + dy, class: `bp-weight ${kind}${now}` }, content),
       );
     };
     put(-1, changed ? "update" : "given", `new_${name}${path}`, (changed ? "→" : "") + number(value, 4));

@@ -2,8 +2,8 @@
 // results and the table show what was measured for it. Nothing is computed but the look-up.
 
 import { about, network, verdict } from "./depth-explorer-engine.js";
+import { drawn, element } from "./widget.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const HEIGHT = 300;
 const LEFT = 58;
 const RIGHT = 16;
@@ -86,20 +86,6 @@ const ACTIVATIONS = {
   sigmoid: "sigmoid", tanh: "tanh", relu: "ReLU", leaky_relu: "LeakyReLU (0.01)", gelu: "GELU",
 };
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-function drawn(tag, attributes, text = "") {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.textContent = String(text).replace("-", "\u2212");
-  return made;
-}
-
 /** Two digits of a number that is given by its logarithm, as [mantissa, exponent]. */
 function digits(level) {
   const [mantissa, exponent] = (10 ** (level - Math.floor(level))).toExponential(1).split("e");
@@ -163,13 +149,13 @@ class DepthExplorer {
         element("dt", {}, words.signal), this.out.signal,
       ),
       element(
-        "ul", { class: "de-legend" },
+        "ul", { class: "widget-legend de-legend" },
         element("li", { class: "de-forward" }, words.forward),
         element("li", { class: "de-backward" }, words.backward),
       ),
       this.svg,
       element(
-        "details", {},
+        "details", { class: "widget-fold" },
         element("summary", {}, words.table),
         element(
           "table", {},

@@ -3,8 +3,8 @@
 
 import { LIMIT, OPTIMIZERS, RANGES, SURFACES, contours, run } from "./optimizer-lab-engine.js";
 import { WORDS } from "./optimizer-lab-words.js";
+import { drawn, element, fill as filled } from "./widget.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const NAMES = Object.keys(OPTIMIZERS);
 const CHOSEN = ["sgd", "momentum", "adagrad", "adam"]; // at the start
 const DIGITS = [1, 1.2, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9]; // of a rate on the slider
@@ -25,24 +25,9 @@ const CURVE = { left: 44, right: 412, top: 30, bottom: 360, height: 412 };
 
 // ---- Small helpers -----------------------------------------------------------------------------
 
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-
-function svgElement(tag, attributes, text = "") {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== "") made.textContent = String(text).replace("-", "\u2212");
-  return made;
-}
-
 /** Fill in {name}, {step}, …; Chinese and Latin letters are kept apart by a space. */
 function fill(text, values) {
-  return text
-    .replace(/\{(\w+)\}/g, (_, name) => values[name])
+  return filled(text, values)
     .replace(/([\w.])([一-鿿])/g, "$1 $2")
     .replace(/([一-鿿])(\w)/g, "$1 $2");
 }
@@ -88,7 +73,7 @@ class OptimizerLab {
     this.timer = null;
     this.lines = {}; // contour lines of the surfaces that were shown
     this.app = element(
-      "div", { class: "ol-app" },
+      "div", { class: "widget widget-dense ol-app" },
       this.makeSettings(), this.makeOptimizers(), this.makeOptions(), this.makeMessage(),
       this.makeToolbar(), this.makeDrawings(), this.makeVerdict(), this.makeTable(),
     );
@@ -237,10 +222,10 @@ class OptimizerLab {
 
   /** The line of an optimizer: its colour and its dashes. */
   swatch(name) {
-    const svg = svgElement("svg", {
+    const svg = drawn("svg", {
       class: "ol-swatch", viewBox: "0 0 34 8", width: 34, height: 8, "aria-hidden": "true",
     });
-    svg.append(svgElement("line", { x1: 0, x2: 34, y1: 4, y2: 4, class: `ol-path ol-${name}` }));
+    svg.append(drawn("line", { x1: 0, x2: 34, y1: 4, y2: 4, class: `ol-path ol-${name}` }));
     return svg;
   }
 
@@ -282,14 +267,14 @@ class OptimizerLab {
       );
     });
     return element(
-      "details", { class: "ol-options" },
+      "details", { class: "widget-fold" },
       element("summary", {}, words.options),
       element("div", { class: "ol-groups" }, ...groups),
     );
   }
 
   makeMessage() {
-    this.message = element("p", { class: "ol-message", role: "status" });
+    this.message = element("p", { class: "widget-message", role: "status" });
     return this.message;
   }
 
@@ -309,11 +294,12 @@ class OptimizerLab {
       return made;
     };
     this.playButton = button("play", () => (this.timer === null ? this.play() : this.pause()));
+    this.playButton.classList.add("widget-primary");
     this.slider = element("input", { type: "range", min: 0, step: 1, "data-field": "position" });
     this.slider.addEventListener("input", () => this.go(this.slider.valueAsNumber));
     this.progress = element("output", { class: "ol-progress" });
     return element(
-      "div", { class: "ol-toolbar", role: "group", "aria-label": words.controls },
+      "div", { class: "widget-toolbar", role: "group", "aria-label": words.controls },
       this.playButton,
       button("step", () => this.go(this.step + 1)),
       button("start", () => this.go(0)),
@@ -366,26 +352,26 @@ class OptimizerLab {
 
   makeDrawings() {
     const make = ({ height }, name) =>
-      svgElement("svg", {
+      drawn("svg", {
         viewBox: `0 0 ${WIDTH} ${height}`, role: "img", class: `ol-${name}`,
       });
     this.map = make(MAP, "map");
     this.curve = make(CURVE, "curve");
-    const clip = svgElement("clipPath", { id: "ol-clip" });
-    clip.append(svgElement("rect", {
+    const clip = drawn("clipPath", { id: "ol-clip" });
+    clip.append(drawn("rect", {
       x: MAP.left, y: MAP.top, width: MAP.right - MAP.left, height: MAP.bottom - MAP.top,
     }));
-    this.ground = svgElement("g", {});
-    this.inside = svgElement("g", { "clip-path": "url(#ol-clip)" });
-    this.handle = svgElement("g", { class: "ol-handle" });
+    this.ground = drawn("g", {});
+    this.inside = drawn("g", { "clip-path": "url(#ol-clip)" });
+    this.handle = drawn("g", { class: "ol-handle" });
     this.handle.append(
-      svgElement("circle", { r: 18, class: "ol-grip" }), svgElement("circle", { r: 7 }),
+      drawn("circle", { r: 18, class: "ol-grip" }), drawn("circle", { r: 7 }),
     );
     this.map.append(clip, this.ground, this.inside, this.handle);
     this.listenToPointer();
     return element(
       "div", { class: "ol-drawings" },
-      element("div", {}, this.map, element("p", { class: "ol-hint" }, this.words.drag)),
+      element("div", {}, this.map, element("p", { class: "widget-hint" }, this.words.drag)),
       element("div", {}, this.curve),
     );
   }
@@ -445,14 +431,14 @@ class OptimizerLab {
         .map(([from, to]) => `M${from.map((v) => v.toFixed(1))}L${to.map((v) => v.toFixed(1))}`)
         .join(""));
     this.lines[this.settings.surface].forEach((d, k) => {
-      this.ground.append(svgElement("path", { d, class: "ol-contour", "data-level": levels[k] }));
+      this.ground.append(drawn("path", { d, class: "ol-contour", "data-level": levels[k] }));
     });
     for (const minimum of minima) {
       const [x, y] = this.place(minimum);
       const d = `M${x - 5} ${y}H${x + 5}M${x} ${y - 5}V${y + 5}`;
-      this.ground.append(svgElement("path", { d, class: "ol-minimum" }));
+      this.ground.append(drawn("path", { d, class: "ol-minimum" }));
     }
-    this.ground.append(svgElement("rect", {
+    this.ground.append(drawn("rect", {
       x: MAP.left, y: MAP.top, width: MAP.right - MAP.left, height: MAP.bottom - MAP.top,
       class: "ol-frame",
     }));
@@ -460,13 +446,13 @@ class OptimizerLab {
     for (let value = left; value <= right; value += unit) {
       const [x] = this.place([value, bottom]);
       this.ground.append(
-        svgElement("text", { x, y: MAP.bottom + 20, "text-anchor": "middle" }, value),
+        drawn("text", { x, y: MAP.bottom + 20, "text-anchor": "middle" }, value),
       );
     }
     for (let value = bottom; value <= top; value += unit) {
       const [, y] = this.place([left, value]);
       this.ground.append(
-        svgElement("text", { x: MAP.left - 8, y: y + 5, "text-anchor": "end" }, value),
+        drawn("text", { x: MAP.left - 8, y: y + 5, "text-anchor": "end" }, value),
       );
     }
   }
@@ -482,14 +468,14 @@ class OptimizerLab {
     for (const [name, { points, diverged }] of this.runs) {
       const shown = points.slice(0, this.step + 1).map((point) => this.place(point));
       // A coordinate far outside, or none at all, is no place in a drawing.
-      const drawn = shown.filter((at) => at.every((v) => Math.abs(v) < 1e6));
-      this.inside.append(svgElement("polyline", {
-        points: drawn.map((at) => at.map((v) => v.toFixed(2)).join(",")).join(" "),
+      const within = shown.filter((at) => at.every((v) => Math.abs(v) < 1e6));
+      this.inside.append(drawn("polyline", {
+        points: within.map((at) => at.map((v) => v.toFixed(2)).join(",")).join(" "),
         class: `ol-path ol-${name}`, "data-path": name,
       }));
       if (diverged !== null && this.step >= diverged) continue;
       const [x, y] = shown.at(-1);
-      ends.push(svgElement("circle", { cx: x, cy: y, r: 5, class: `ol-end ol-${name}` }));
+      ends.push(drawn("circle", { cx: x, cy: y, r: 5, class: `ol-end ol-${name}` }));
     }
     this.inside.append(...ends);
     const [x, y] = this.place(this.settings.start);
@@ -518,25 +504,25 @@ class OptimizerLab {
     for (let value = high; value >= low; value -= stride) {
       const y = down(value);
       this.curve.append(
-        svgElement("line", { x1: CURVE.left, x2: CURVE.right, y1: y, y2: y, class: "ol-grid" }),
-        svgElement("text", { x: CURVE.left - 8, y: y + 5, "text-anchor": "end" }, value),
+        drawn("line", { x1: CURVE.left, x2: CURVE.right, y1: y, y2: y, class: "ol-grid" }),
+        drawn("text", { x: CURVE.left - 8, y: y + 5, "text-anchor": "end" }, value),
       );
     }
     const places = steps >= 4 ? [0, 0.25, 0.5, 0.75, 1] : [0, 1];
     for (const step of places.map((share) => Math.round(share * steps))) {
-      this.curve.append(svgElement(
+      this.curve.append(drawn(
         "text",
         { x: across(step), y: CURVE.bottom + 20, "text-anchor": step === steps ? "end" : "middle" },
         step,
       ));
     }
     this.curve.append(
-      svgElement(
+      drawn(
         "text", { x: (CURVE.left + CURVE.right) / 2, y: CURVE.height - 6, "text-anchor": "middle" },
         this.words.horizontal,
       ),
-      svgElement("text", { x: 8, y: 16 }, this.words.vertical),
-      svgElement("line", {
+      drawn("text", { x: 8, y: 16 }, this.words.vertical),
+      drawn("line", {
         x1: across(this.step), x2: across(this.step), y1: CURVE.top, y2: CURVE.bottom,
         class: "ol-now",
       }),
@@ -544,7 +530,7 @@ class OptimizerLab {
     for (const [name, values] of logs) {
       const points = values.map((value, step) =>
         `${across(step).toFixed(2)},${down(value).toFixed(2)}`);
-      this.curve.append(svgElement("polyline", {
+      this.curve.append(drawn("polyline", {
         points: points.join(" "), class: `ol-path ol-${name}`, "data-curve": name,
       }));
     }

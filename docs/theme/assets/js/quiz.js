@@ -4,15 +4,9 @@
 // one explanation for each option, the right one marked by .verdict.holds. All words stand in the
 // page; nothing is stored, so that a reload starts anew.
 
-const letter = (index) => String.fromCharCode("A".charCodeAt(0) + index);
-const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+import { element, fill } from "./widget.js";
 
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.append(...children);
-  return made;
-}
+const letter = (index) => String.fromCharCode("A".charCodeAt(0) + index);
 
 /** The heading in front of an item: what "Next question" goes to and the review links to. */
 function headingOf(root) {

@@ -3,6 +3,8 @@
 // Every operation is + - * / and is rounded to the precision at once, as NumPy does it: the numbers
 // are NumPy's to the last bit (tests/site/test_step_size.py). All words stand in the page.
 
+import { drawn } from "./widget.js";
+
 const WEIGHT = 0.7;
 const DIGITS = ["1", "2", "5"];
 const LOWEST = -18; // the first step is 1e-18
@@ -13,7 +15,6 @@ const LEFT = 64;
 const RIGHT = 14;
 const TOP = 12;
 const BOTTOM = 44;
-const SVG = "http://www.w3.org/2000/svg";
 
 const precisions = { 64: (x) => x, 32: Math.fround };
 
@@ -54,13 +55,6 @@ export function relativeError(method, bits, h) {
   return Math.abs(quotient(method, bits, h) - truth) / Math.abs(truth);
 }
 
-function element(name, attributes, text = "") {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = String(text).replace("-", "\u2212");
-  return made;
-}
-
 const across = (exponent) => LEFT + ((exponent - LOWEST) / -LOWEST) * (WIDTH - LEFT - RIGHT);
 const down = (exponent) => TOP + ((1 - exponent) / (1 - FLOOR)) * (HEIGHT - TOP - BOTTOM);
 const logOf = (error) => Math.min(1, error > 0 ? Math.max(FLOOR, Math.log10(error)) : FLOOR);
@@ -75,24 +69,24 @@ function frame(svg, words) {
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   for (let exponent = LOWEST; exponent <= 0; exponent += 3) {
     const x = across(exponent);
-    svg.append(element("line", { x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM, class: "grid" }));
+    svg.append(drawn("line", { x1: x, x2: x, y1: TOP, y2: HEIGHT - BOTTOM, class: "grid" }));
     svg.append(
-      element("text", { x, y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, exponent),
+      drawn("text", { x, y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, exponent),
     );
   }
   for (let exponent = -15; exponent <= 0; exponent += 5) {
     const y = down(exponent);
-    svg.append(element("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y, class: "grid" }));
-    svg.append(element("text", { x: LEFT - 8, y: y + 5, "text-anchor": "end" }, exponent));
+    svg.append(drawn("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y, class: "grid" }));
+    svg.append(drawn("text", { x: LEFT - 8, y: y + 5, "text-anchor": "end" }, exponent));
   }
   const middle = (TOP + HEIGHT - BOTTOM) / 2;
   svg.append(
-    element(
+    drawn(
       "text",
       { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" },
       words.horizontal,
     ),
-    element(
+    drawn(
       "text",
       {
         transform: `translate(13 ${middle}) rotate(-90)`,
@@ -112,9 +106,9 @@ function start(root) {
   const last = Number(slider.max);
 
   frame(svg, root.dataset);
-  const curve = element("polyline", { class: "curve" });
-  const line = element("line", { y1: TOP, y2: HEIGHT - BOTTOM, class: "now" });
-  const point = element("circle", { r: 5.5, class: "point" });
+  const curve = drawn("polyline", { class: "curve" });
+  const line = drawn("line", { y1: TOP, y2: HEIGHT - BOTTOM, class: "now" });
+  const point = drawn("circle", { r: 5.5, class: "point" });
   svg.append(curve, line, point);
 
   function show(name, value, text) {
