@@ -4,8 +4,9 @@ Measured: (1) on a bandit with 5 arms, the mean of 200 000 REINFORCE samples aga
 gradient, 20 times, and the exact gradient against torch.autograd of the expected reward; (2) the
 exact variance of one sample with no baseline, with the mean reward as baseline and with the best
 constant baseline, for three constants added to all rewards; (3) on a 5 x 5 grid, the return of a
-policy network trained by REINFORCE with and without baseline, 10 seeds each, and the variance of
-the gradient of 10 untrained policies; (4) which tensors of such a program carry a gradient at all.
+policy network trained by REINFORCE with and without baseline, 10 seeds each, also at half and twice
+the rate, and the variance of the gradient of 10 untrained policies; (4) which tensors of such a
+program carry a gradient at all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LOGITS = np.array([0.4, 0.2, 0.0, -0.2, -0.4])
 SEEDS = range(10)
 DRAWS, SAMPLES = 20, 200_000
 SIZE, HORIZON, EPISODES, UPDATES = 5, 30, 32, 100
+RATE = 0.02
 MOVES = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]])
 
 WORKED = ("seeds", "sampled.draws", "sampled.samples", "sampled.probabilities*")
@@ -104,6 +106,29 @@ CLAIMS = (
         runs="seeds",
         spread=("grid.end.state.min", "grid.end.state.max"),
         figure="reinforcement_learning",
+    ),
+    Claim(
+        id="reinforcement-learning-baseline-at-other-rates",
+        en="At half the learning rate the return passes $-12$ after "
+        "{{ reinforcement_learning.grid.rates.half.state.mean | .0f }} updates with the baseline "
+        "and {{ reinforcement_learning.grid.rates.half.none.mean | .0f }} without, at twice the "
+        "rate after {{ reinforcement_learning.grid.rates.twice.state.mean | .0f }} and "
+        "{{ reinforcement_learning.grid.rates.twice.none.mean | .0f }}, earlier for at least "
+        "{{ reinforcement_learning.grid.rates.least }} of {{ reinforcement_learning.seeds }} "
+        "seeds.",
+        zh="学习率减半，回报超过 $-12$ 平均需要 "
+        "{{ reinforcement_learning.grid.rates.half.state.mean | .0f }} 次更新，无基线时 "
+        "{{ reinforcement_learning.grid.rates.half.none.mean | .0f }} 次；学习率加倍，分别为 "
+        "{{ reinforcement_learning.grid.rates.twice.state.mean | .0f }} 次和 "
+        "{{ reinforcement_learning.grid.rates.twice.none.mean | .0f }} 次；"
+        "{{ reinforcement_learning.seeds }} 个种子中至少有 "
+        "{{ reinforcement_learning.grid.rates.least }} 个在有基线时更早。",
+        criterion="grid.rates.least > 0.7 * seeds and all(r.state.mean < r.none.mean for r in "
+        "(grid.rates.half, grid.rates.twice))",
+        covers=("grid.rates.*",),
+        runs="seeds",
+        spread=("grid.rates.twice.state.min", "grid.rates.twice.state.max"),
+        figure="reinforcement_learning_rates",
     ),
     Claim(
         id="reinforcement-learning-baseline-quiets",
@@ -219,12 +244,12 @@ def weights(
     return (togo - value[states] * baseline)[lives], togo[lives]
 
 
-def train(seed: int, baseline: bool) -> list[float]:
+def train(seed: int, baseline: bool, rate: float = RATE) -> list[float]:
     """Mean return per update."""
     rng = np.random.default_rng(seed)
     p = init(rng)
     value = np.zeros(SIZE * SIZE)
-    adam = Adam(p, 0.02)
+    adam = Adam(p, rate)
     curve = []
     for _ in range(UPDATES):
         s, a, lives, r = play(p, rng)
@@ -283,6 +308,13 @@ def leaves() -> dict[str, Any]:
     }
 
 
+def _updates(returns: Array) -> Array:
+    """The first update whose mean return is above -12, half as long again as the best way."""
+    above = returns > -12
+    first: Array = np.where(above.any(axis=1), above.argmax(axis=1), UPDATES)
+    return first
+
+
 def run() -> dict[str, Any]:
     runs = {
         name: np.array([train(seed, baseline) for seed in SEEDS])
@@ -290,8 +322,16 @@ def run() -> dict[str, Any]:
     }
     variances = [grid_variance(seed) for seed in SEEDS]
     last = {k: v[:, -10:].mean(axis=1) for k, v in runs.items()}
-    # The first update whose mean return is above -12, half as long again as the best way.
-    reached = {k: (v > -12).argmax(axis=1) for k, v in runs.items()}
+    reached = {k: _updates(v) for k, v in runs.items()}
+    rates = {}
+    for name, rate in (("half", RATE / 2), ("twice", 2 * RATE)):
+        found = {
+            key: _updates(np.array([train(seed, baseline, rate) for seed in SEEDS]))
+            for key, baseline in (("none", False), ("state", True))
+        }
+        rates[name] = {key: spread(values) for key, values in found.items()}
+        rates[name]["earlier"] = int((found["state"] < found["none"]).sum())
+    least = min(found["earlier"] for found in rates.values())
     return {
         "seeds": len(SEEDS),
         "bandit": {name: bandit(offset) for name, offset in (("0", 0.0), ("1", 1.0), ("10", 10.0))},
@@ -303,6 +343,7 @@ def run() -> dict[str, Any]:
             "end": {k: spread(v) for k, v in last.items()},
             "earlier": int((reached["state"] < reached["none"]).sum()),
             "updates": {k: spread(v) for k, v in reached.items()},
+            "rates": rates | {"least": least},
             "start": float(np.mean([v[:, 0].mean() for v in runs.values()])),
             "best": -2.0 * (SIZE - 1),
             "variance": {k: spread([row[k] for row in variances]) for k in variances[0]},
@@ -338,7 +379,25 @@ def draw(result: dict[str, Any], lang: str) -> dict[str, Figure]:
     return {
         "reinforcement_learning": draw_training(result, lang),
         "reinforcement_learning_samples": draw_samples(result, lang),
+        "reinforcement_learning_rates": draw_rates(result, lang),
     }
+
+
+def draw_rates(result: dict[str, Any], lang: str) -> Figure:
+    """The updates until the return passes -12, at three learning rates."""
+    names, rates, x = {
+        "en": (("none", "baseline"), "{}, rate {:g}", "updates until the return passes −12"),
+        "zh": (("无基线", "有基线"), "{}，学习率 {:g}", "回报超过 −12 所需的更新次数"),
+    }[lang]
+    grid = result["grid"]
+    rows = ((RATE / 2, grid["rates"]["half"]), (RATE, grid["updates"]))
+    dots = [
+        Dot(rates.format(name, rate), found[key], colour)
+        for rate, found in (*rows, (2 * RATE, grid["rates"]["twice"]))
+        for name, key, colour in zip(names, ("none", "state"), style.SERIES[1::-1], strict=True)
+    ]
+    figure: Figure = draw_dots([Panel(x, dots)], height=0.3)
+    return figure
 
 
 def draw_training(result: dict[str, Any], lang: str) -> Figure:
