@@ -184,15 +184,26 @@ def for_jupyter(notebook: NotebookNode, address: str = "") -> NotebookNode:
     return copy
 
 
+# Code comes first: in `models[name](rows)` there is no link.
+_LINK_OR_CODE = re.compile(
+    r"(?P<code>^ *(?P<marks>`{3,}).*?^ *(?P=marks)|`[^`\n]+`)"
+    r"|\[(?P<text>[^\]]+)\]\((?![a-z]+:)(?P<to>[^)]*)\)",
+    flags=re.M | re.S,
+)
+
+
+def _link(found: re.Match[str], address: str) -> str:
+    """A link into the site, with its address or without; code as it is."""
+    if found["code"]:
+        return found[0]
+    return f"[{found['text']}]({_absolute(found['to'], address)})" if address else found["text"]
+
+
 def _jupyter_markdown(text: str, address: str) -> str:
     text = re.sub(r"<!--.*?-->\n?", "", text, flags=re.S)
     text = re.sub(r"^(#+ .*?) *\{ *#[\w-]+ *\}$", r"\1", text, flags=re.M)
     text = re.sub(r"(\*\*[^*]+\*\*|\))\{[^}]*\}", r"\1", text)
-    text = re.sub(
-        r"\[([^\]]+)\]\((?![a-z]+:)([^)]*)\)",  # links into the site
-        lambda link: f"[{link[1]}]({_absolute(link[2], address)})" if address else link[1],
-        text,
-    )
+    text = re.sub(_LINK_OR_CODE, lambda found: _link(found, address), text)
     return re.sub(r'^(!!!|\?\?\?\+?) \w+ "([^"]*)"\n((?:\n|    .*\n?)+)', _box, text, flags=re.M)
 
 

@@ -116,7 +116,7 @@ def test_labs_ran_and_can_be_downloaded(site):
             assert all(cell.execution_count for cell in cells)
             text = "\n".join(cell.source for cell in notebook.cells)
             assert "](../" not in text
-            into = re.findall(rf"\]\({ADDRESS}([^)#]*)", text)
+            into = re.findall(rf"\]\({ADDRESS}([^)#]*)", text)  # links into the site
             assert into
             assert all((site / path / "index.html").exists() for path in into)
             text = text.replace(f"]({ADDRESS}", "](")

@@ -99,6 +99,16 @@ def test_links_of_a_download_lead_to_the_site(link, target):
     assert for_jupyter(notebook).cells[0].source == "Read this."
 
 
+@pytest.mark.parametrize("address", ["", "https://example.org/labs/lab/"])
+@pytest.mark.parametrize(
+    "code",
+    ["Call `models[0](rows)`.", "```python\nmodels[0](rows)\n```", "    ```\n    m[0](x)\n    ```"],
+)
+def test_a_call_in_code_is_no_link(code, address):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(code)])
+    assert for_jupyter(notebook, address).cells[0].source == code
+
+
 def test_failing_cell_stops_the_build():
     notebook = jupytext.reads(LAB.replace("1 + 1", "1 + None"), fmt="md")
     with pytest.raises(PluginError, match=r"lab\.md.*\n(.*\n)*.*TypeError"):
