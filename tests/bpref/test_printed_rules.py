@@ -26,6 +26,9 @@ CLASSES = r"""$i = 1, \dots, N$, $c = 1, \dots, m$, $z_i, \pi_i, p_i, \ell_i \in
 $k_i, y_i \in \{1, \dots, m\}$, $R_i, b_i \in \mathbb{R}$, $w \in \mathbb{R}^{m}$, $Z > 0$,
 $J, L, \bar J \in \mathbb{R}$, $f \colon \mathbb{R} \to \mathbb{R}$ and
 $\bar J = \frac{\partial L}{\partial J}$."""
+MARGIN = r"""$i = 1, \dots, N$, $c = 1, \dots, C$, $x_i, v_i \in \mathbb{R}^{C}$,
+$y_i \in \{1, \dots, C\}$, $p \in \{1, 2\}$, $\mu > 0$, $J, L, \bar J \in \mathbb{R}$,
+$f \colon \mathbb{R} \to \mathbb{R}$ and $\bar J = \frac{\partial L}{\partial J}$."""
 BATCH = r"""$X, T \in \mathbb{R}^{N \times d}$, $Y, \bar Y, \Delta, C \in \mathbb{R}^{N \times m}$,
 $W \in \mathbb{R}^{m \times d}$, $b \in \mathbb{R}^{m}$, $A \in \mathbb{R}^{r \times d}$,
 $B \in \mathbb{R}^{m \times r}$, $s, J \in \mathbb{R}$, $\mathbf{1} \in \mathbb{R}^{N}$,
@@ -67,6 +70,11 @@ READ: dict[str, tuple[str, list[str], dict[str, str]]] = {
     "reinforce_loss": (
         CLASSES, [r"\pi_i = \operatorname{softmax}(z_i)", "L = f(J)"], {"logits": "z_{i,c}"},
     ),
+    "multi_margin_loss": (
+        MARGIN,
+        ["L = f(J)"],
+        {"input": "x_{i,c}"},
+    ),
     "linear": (BATCH, [OF_Y], {"input": "X", "weight": "W"}),
     "lora_linear": (BATCH, [OF_Y], {"input": "X", "lora_A": "A", "lora_B": "B"}),
     "bilinear": (
@@ -94,7 +102,7 @@ READ: dict[str, tuple[str, list[str], dict[str, str]]] = {
 # Written for arrays of any shape, with axes in words or several steps in one cell.
 NOT_READ = {
     "concat", "reshape", "max", "softmax", "logsumexp", "half_mse_loss", "smooth_l1_loss",
-    "cross_entropy", "hinge_embedding_loss", "multi_margin_loss", "iou_loss",
+    "cross_entropy", "hinge_embedding_loss", "iou_loss",
     "generalized_box_iou_loss", "ctc_loss", "conv1d", "conv2d", "conv_transpose2d", "max_pool2d",
     "avg_pool2d", "batch_norm", "layer_norm", "group_norm", "rms_norm", "rnn", "lstm", "gru",
     "embedding", "positional_encoding", "rotary_embedding", "scaled_dot_product_attention",
