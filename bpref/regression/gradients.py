@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from bpref.regression.atomic import write_atomically, writing
 from bpref.regression.batches import Batch, Batches
 from bpref.regression.callbacks import Callback, TrainingState, Weights
 from bpref.regression.config import Config
 from bpref.regression.engine import NumpyEngine, TorchEngine
+from bpref.regression.json_lines import JsonLines
 
 if TYPE_CHECKING:
     from bpref.regression.trainer import Data
@@ -280,13 +278,12 @@ class GradientLog(Callback):
         places = np.linspace(0, len(X) - 1, min(len(X), SAMPLE)).astype(int)
         self.sample = np.array(np.asarray(X)[places], np.float64)
         self.relu = config.activation == "relu"
-        self.path = None if path is None else Path(path)
+        self.file = None if path is None else JsonLines(Path(path))
         self.every, self.warn = every, warn
         self.record: dict[str, Any] = {}
         self.warnings: list[str] = []
         self._warned: set[tuple[str, str]] = set()  # kind and layer
         self._before: Weights | None = None
-        self._file: Any = None
 
     def scalars(self) -> dict[str, float]:
         """Return the values of the last record by tag, for `TensorBoard(more=…)`."""
@@ -299,13 +296,12 @@ class GradientLog(Callback):
 
     def on_fit_start(self, state: TrainingState) -> None:
         """Open the file; of a run that is continued, keep the records up to here."""
-        kept = self._records_until(state.step) if state.step else []
-        for record in kept:
-            self._remember(record)
-        if self.path is not None:
-            with writing(self.path):
-                write_atomically(self.path, b"".join(map(_line, kept)))
-                self._file = open(self.path, "ab")  # noqa: SIM115  (open as long as the run)
+        if self.file is not None:
+            there = self.file.there() if state.step else []
+            kept = [one for one in there if one.get("step") in range(state.step + 1)]
+            for record in kept:
+                self._remember(record)
+            self.file.begin(kept)
         self._prepare(state)
 
     def on_step(self, state: TrainingState) -> None:
@@ -316,10 +312,8 @@ class GradientLog(Callback):
             self._remember(record)
             for warning in record["warnings"]:
                 self._say(warning["message"])
-            if self.path is not None:
-                with writing(self.path):
-                    self._file.write(_line(record))
-                    self._file.flush()
+            if self.file is not None:
+                self.file.add(record)
         self._prepare(state)
 
     def on_fit_end(self, state: TrainingState) -> None:
@@ -328,10 +322,8 @@ class GradientLog(Callback):
 
     def close(self) -> None:
         """Close the file, also after an error. Closing twice does nothing."""
-        if self._file is not None:
-            with suppress(OSError):  # a full disk has been reported before
-                self._file.close()
-            self._file = None
+        if self.file is not None:
+            self.file.close()
 
     def _prepare(self, state: TrainingState) -> None:
         """Keep the weights of now if the next step is to be recorded."""
@@ -388,17 +380,6 @@ class GradientLog(Callback):
             self.warn(message)
         else:
             warnings.warn(message, GradientWarning, stacklevel=2)
-
-    def _records_until(self, step: int) -> list[dict[str, Any]]:
-        kept = []
-        if self.path is not None:
-            with suppress(FileNotFoundError), open(self.path, "rb") as file:
-                for line in file:
-                    with suppress(ValueError, TypeError, KeyError):  # cut off when it was killed
-                        record = json.loads(line)
-                        if record["step"] <= step and line.endswith(b"\n"):
-                            kept.append(record)
-        return kept
 
 
 # --8<-- [end:GradientLog]
@@ -510,7 +491,3 @@ def _norm(values: np.ndarray) -> float:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    return f"{json.dumps(record, allow_nan=False)}\n".encode()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from bpref.regression.atomic import write_atomically, writing
 from bpref.regression.callbacks import Callback, TrainingState
 from bpref.regression.history import History
 from bpref.regression.interruption import INTERRUPTED, Interruption
+from bpref.regression.json_lines import JsonLines
 from bpref.regression.run_folder import RunFolder
 
 
@@ -51,7 +49,7 @@ class Saving(Callback):
         self.folder, self.interruption = folder, interruption
         self.every, self.factor, self.before = every, factor, list(before)
         self.saved: tuple[int, int] | None = None
-        self._metrics: Any = None
+        self.metrics = JsonLines(folder.metrics_path)
         self._start = time.monotonic() - seconds
         self._last = self._epoch_start = time.monotonic()
 
@@ -64,10 +62,7 @@ class Saving(Callback):
         """Cut the lines of epochs that the checkpoint does not know."""
         if state.step:
             self.saved = state.epoch, state.step
-        path = self.folder.metrics_path
-        with writing(path):
-            write_atomically(path, _lines_until(path, state.history, self.factor))
-            self._metrics = open(path, "ab")  # noqa: SIM115  (open as long as the run)
+        self.metrics.begin(self._lines_until_now(state.history))
         self._last = self._epoch_start = time.monotonic()
 
     def on_step(self, state: TrainingState) -> bool | None:
@@ -85,9 +80,7 @@ class Saving(Callback):
         line = _line(state.history, state.epoch - 1, self.factor)
         line |= {"step": state.step, "seconds": round(now - self._epoch_start, 6)}
         self._epoch_start = now
-        with writing(self.folder.metrics_path):
-            self._metrics.write(_encoded(line))
-            self._metrics.flush()
+        self.metrics.add(line)
         return self.on_step(state)
 
     def save(self, checkpoint: dict[str, Any]) -> None:
@@ -106,24 +99,13 @@ class Saving(Callback):
 
     def close(self) -> None:
         """Close the metrics. Closing twice does nothing."""
-        if self._metrics is not None:
-            with contextlib.suppress(OSError):  # a full disk has been reported before
-                self._metrics.close()
+        self.metrics.close()
 
-
-def _lines_until(path: Any, history: History, factor: float) -> bytes:
-    """Return a line for every epoch of the history; those that are there stay as they are."""
-    there = {}
-    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
-        for line in file:
-            with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
-                epoch = json.loads(line)["epoch"]
-                if line.endswith(b"\n"):  # else the process was killed within the line
-                    there[epoch] = line
-    return b"".join(
-        there.get(epoch + 1) or _encoded(_line(history, epoch, factor))
-        for epoch in range(len(history.epoch_loss))
-    )
+    def _lines_until_now(self, history: History) -> Iterator[dict[str, Any]]:
+        """Give a line for every epoch of the history; those that are there stay as they are."""
+        there = {str(line.get("epoch")): line for line in self.metrics.there()}
+        for epoch in range(len(history.epoch_loss)):
+            yield there.get(str(epoch + 1)) or _line(history, epoch, self.factor)
 
 
 def _line(history: History, epoch: int, factor: float) -> dict[str, Any]:
@@ -133,7 +115,3 @@ def _line(history: History, epoch: int, factor: float) -> dict[str, Any]:
         "validation_loss": history.val_loss[epoch] * factor,
         "learning_rate": history.lr[epoch],
     }
-
-
-def _encoded(line: dict[str, Any]) -> bytes:
-    return f"{json.dumps(line)}\n".encode()

@@ -273,8 +273,8 @@ def test_what_cannot_be_written_is_named(tmp_path):
 
     class Full(Callback):
         def on_fit_start(self, state):
-            log._file.close()
-            log._file = open("/dev/full", "wb")  # noqa: SIM115
+            log.file._file.close()
+            log.file._file = open("/dev/full", "wb")  # noqa: SIM115
 
     with pytest.raises(RunError, match="No space left"):
         train(config, table(), callbacks=[log, Full()])
