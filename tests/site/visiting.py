@@ -23,7 +23,8 @@ FOCUS = """selector => {
   const el = document.activeElement;
   if (!el.closest(selector)) return null;
   const style = getComputedStyle(el);
-  return [el.dataset.field ?? el.dataset.action ?? el.classList[0] ?? el.tagName,
+  const [kind] = [...el.classList].filter(name => name !== 'focus-visible');  // the theme's
+  return [el.dataset.field ?? el.dataset.action ?? kind ?? el.tagName,
           style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2];
 }"""
 
