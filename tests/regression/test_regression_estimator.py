@@ -10,6 +10,7 @@ from datetime import date
 import joblib
 import numpy as np
 import pandas as pd
+import polars
 import pytest
 import torch
 from scipy import sparse, stats
@@ -580,7 +581,6 @@ def test_a_column_that_is_not_of_numbers_is_named(values):
 
 
 def test_tables_of_polars():
-    polars = pytest.importorskip("polars")
     X, y = table(rows=100)
     for kind in (polars.Float32, polars.Float64):
         frame = polars.DataFrame(X, schema=dict.fromkeys("abc", kind), strict=False)
