@@ -38,10 +38,8 @@ class Interval:
     resamples: int
 
 
-def interval(
-    statistic: Callable[..., Array], *columns: Array, seed: int, level: float = LEVEL
-) -> Interval | None:
-    """Return the bootstrap interval of a statistic of rows.
+def interval(statistic: Callable[..., Array], *columns: Array, seed: int) -> Interval | None:
+    """Return the 95% bootstrap interval of a statistic of rows.
 
     Up to 2000 rows it is the bias-corrected and accelerated interval (BCa), above, and where
     BCa is not defined, the percentile interval.
@@ -54,8 +52,6 @@ def interval(
         The rows; a row is drawn with all its columns.
     seed : int
         Of the draws.
-    level : float
-        Share of the intervals that should hold the true value, in (0, 1).
 
     Returns
     -------
@@ -87,7 +83,7 @@ def interval(
                 vectorized=True,
                 n_resamples=resamples,
                 batch=max(1, 1_000_000 // n),
-                confidence_level=level,
+                confidence_level=LEVEL,
                 method=method,
                 rng=np.random.default_rng(seed),
             )
@@ -103,16 +99,14 @@ def _mean(rows: Array) -> Array:
     return np.mean(rows, axis=-1)
 
 
-def score_intervals(
-    y: Array, prediction: Array, *, seed: int, level: float = LEVEL
-) -> dict[str, Interval | None]:
+def score_intervals(y: Array, prediction: Array, *, seed: int) -> dict[str, Interval | None]:
     """Return an interval for each score of `scores`, for one target.
 
     Parameters
     ----------
     y, prediction : ndarray, shape (N,)
         True and predicted values.
-    seed, level
+    seed : int
         As in `interval`.
 
     Returns
@@ -136,9 +130,9 @@ def score_intervals(
         return 1 - np.mean(square, axis=-1) / np.where(varies, np.var(spread, axis=-1), np.nan)
 
     found = {
-        "mse": interval(_mean, square, seed=seed, level=level),
-        "mae": interval(_mean, np.abs(y - prediction), seed=seed, level=level),
-        "r2": interval(r2, square, spread, seed=seed, level=level),
+        "mse": interval(_mean, square, seed=seed),
+        "mae": interval(_mean, np.abs(y - prediction), seed=seed),
+        "r2": interval(r2, square, spread, seed=seed),
     }
     # The root is increasing, so that it maps the ends of one interval to those of the other.
     mse = found["mse"]
@@ -148,9 +142,7 @@ def score_intervals(
     return found
 
 
-def paired_difference(
-    y: Array, prediction: Array, other: Array, *, seed: int, level: float = LEVEL
-) -> Interval | None:
+def paired_difference(y: Array, prediction: Array, other: Array, *, seed: int) -> Interval | None:
     """Return an interval for the MSE of `prediction` minus the MSE of `other`, same rows.
 
     Below zero: `prediction` is the better one. The rows are drawn once for both, so that what
@@ -160,7 +152,7 @@ def paired_difference(
     ----------
     y, prediction, other : ndarray, shape (N,)
         True values and two predictions.
-    seed, level
+    seed : int
         As in `interval`.
 
     Returns
@@ -175,4 +167,4 @@ def paired_difference(
     True
     """
     difference = (prediction - y) ** 2 - (other - y) ** 2
-    return interval(_mean, difference, seed=seed, level=level)
+    return interval(_mean, difference, seed=seed)

@@ -10,9 +10,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
-from functools import wraps
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from bpref.regression.errors import (
     ConfigError,
@@ -31,18 +30,10 @@ if TYPE_CHECKING:  # these take a second, and `--help` needs none of them
 
 DIVERGED, UNUSABLE, BROKEN_PIPE = 1, 2, 141
 DAY: Final = 24 * 60 * 60.0  # seconds: a report of a large table must fit in
-Command: TypeAlias = Callable[[argparse.Namespace, Interruption], None]
 
 
-def fit(args: argparse.Namespace, interruption: Interruption) -> None:
+def fit(args: argparse.Namespace, interruption: Interruption, group: Group | None) -> None:
     """Train on a table, in a new folder."""
-    from bpref.regression.distributed import join
-
-    with join() as group:
-        _fit(args, interruption, group)
-
-
-def _fit(args: argparse.Namespace, interruption: Interruption, group: Group | None) -> None:
     config = config_of(args)
     _check_file(args)
     from bpref.regression.environment import environment
@@ -93,15 +84,8 @@ def _fit(args: argparse.Namespace, interruption: Interruption, group: Group | No
         )
 
 
-def resume(args: argparse.Namespace, interruption: Interruption) -> None:
+def resume(args: argparse.Namespace, interruption: Interruption, group: Group | None) -> None:
     """Go on with a run."""
-    from bpref.regression.distributed import join
-
-    with join() as group:
-        _resume(args, interruption, group)
-
-
-def _resume(args: argparse.Namespace, interruption: Interruption, group: Group | None) -> None:
     from bpref.regression.environment import differences, environment
     from bpref.regression.preparation import restore
     from bpref.regression.run_folder import RunFolder
@@ -144,24 +128,7 @@ def _resume(args: argparse.Namespace, interruption: Interruption, group: Group |
         )
 
 
-def by_one(command: Command) -> Command:
-    """Let process 0 of torchrun act alone; the others wait for it and end as it does."""
-
-    @wraps(command)
-    def act(args: argparse.Namespace, interruption: Interruption) -> None:
-        from bpref.regression.distributed import join
-
-        with join(timeout=DAY) as group:
-            if group is None or group.rank == 0:
-                command(args, interruption)
-            if group is not None:
-                group.wait()
-
-    return act
-
-
-@by_one
-def plot(args: argparse.Namespace, interruption: Interruption) -> None:
+def plot(args: argparse.Namespace) -> None:
     """Write the report of a run again."""
     from bpref.regression.preparation import restore
     from bpref.regression.run_folder import RunFolder
@@ -182,8 +149,7 @@ def plot(args: argparse.Namespace, interruption: Interruption) -> None:
         _speaker(args)(f"{visible(report.verdict)}\nwrote {path_name(folder.path / 'report.html')}")
 
 
-@by_one
-def predict(args: argparse.Namespace, interruption: Interruption) -> None:
+def predict(args: argparse.Namespace) -> None:
     """Append predictions to the rows of a table."""
     from bpref.regression.prediction import write_predictions
     from bpref.regression.preparation import read_part
@@ -209,8 +175,7 @@ def predict(args: argparse.Namespace, interruption: Interruption) -> None:
             _note(f"{rows} no prediction: a value is missing (--missing drop)")
 
 
-@by_one
-def evaluate(args: argparse.Namespace, interruption: Interruption) -> None:
+def evaluate(args: argparse.Namespace) -> None:
     """Print scores with intervals."""
     from bpref.regression.preparation import read_part, restore, sha256_of
     from bpref.regression.run_folder import RunFolder
@@ -242,13 +207,14 @@ def evaluate(args: argparse.Namespace, interruption: Interruption) -> None:
         print(scores_of(part, truths[part], guess, preprocessor.target_names, recipe.config.seed))
 
 
-COMMANDS: Final[dict[str, Command]] = {
+COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "fit": fit,
     "predict": predict,
     "evaluate": evaluate,
     "resume": resume,
     "plot": plot,
 }
+BY_ALL: Final = (fit, resume)  # processes of torchrun; the others by the first of them
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -271,7 +237,7 @@ def main(argv: list[str] | None = None) -> int:
             parser.error(f"a command is needed: {', '.join(COMMANDS)} (see {PROG} --help)")
     try:
         with Interruption() as interruption:
-            COMMANDS[args.command](args, interruption)
+            _act(args, interruption)
             sys.stdout.flush()
     except Stopped as stop:
         return _fail(stop.exit_code, stop, kind=stop.name)
@@ -305,6 +271,21 @@ def main(argv: list[str] | None = None) -> int:
         _drop_output()
         return _fail(UNUSABLE, f"{name}: {error.strerror or error}")
     return 0
+
+
+def _act(args: argparse.Namespace, interruption: Interruption) -> None:
+    """Do it in all processes of torchrun; or in the first, and the others end as it does."""
+    from bpref.regression.distributed import TIMEOUT, join
+
+    command = COMMANDS[args.command]
+    with join(TIMEOUT if command in BY_ALL else DAY) as group:
+        if command in BY_ALL:
+            command(args, interruption, group)
+            return
+        if group is None or group.rank == 0:
+            command(args)
+        if group is not None:
+            group.wait()
 
 
 @contextmanager

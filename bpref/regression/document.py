@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -228,13 +229,10 @@ def _table(table: Table, number: int) -> str:
 def _pair_figures(parts: list[str]) -> list[str]:
     """Put neighbouring figures into one box, where they stand side by side if there is room."""
     lines: list[str] = []
-    inside = False
-    for part in parts:
-        if part.startswith("<figure>") != inside:
-            inside = not inside
-            lines.append('<div class="figures">' if inside else "</div>")
-        lines.append(part)
-    return [*lines, "</div>"] if inside else lines
+    for figures, group in itertools.groupby(parts, lambda part: part.startswith("<figure>")):
+        box = ['<div class="figures">', "</div>"] if figures else []
+        lines += [*box[:1], *group, *box[1:]]
+    return lines
 
 
 _VARIABLES: Final = {

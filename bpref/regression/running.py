@@ -20,7 +20,7 @@ from bpref.regression.config import Config
 from bpref.regression.distributed import Group, GroupError, train_on
 from bpref.regression.errors import DivergenceError, GradientError, RunError
 from bpref.regression.frames import Array
-from bpref.regression.gradients import GradientLog
+from bpref.regression.gradients import GradientLog, check_gradients
 from bpref.regression.history import History
 from bpref.regression.interruption import INTERRUPTED, Interruption, Stopped
 from bpref.regression.preparation import LINE, Rows
@@ -227,8 +227,6 @@ class Stop(Callback):
 
 
 def _check_gradients(config: Config, data: trainer.Data, say: Callable[[str], None]) -> None:
-    from bpref.regression.gradients import check_gradients
-
     found = check_gradients(config, data)
     say(str(found))
     if not found.ok:
