@@ -64,6 +64,12 @@ def test_a_page_printed_from_the_dark_scheme_is_dark_on_light(context, address):
         page.close()
 
 
+def search(page, query):
+    wait_for_search(page)
+    page.locator(".md-search__input").fill(query)
+    page.locator(".md-search__input").press("End")  # the theme searches when a key is released
+
+
 @pytest.mark.parametrize(
     ("root", "query"),
     [("", "vanishing gradient"), ("zh/", "反向传播"), ("zh/", "梯度消失"), ("zh/", "NumPy")],
@@ -72,7 +78,7 @@ def test_search_finds(context, address, root, query):
     page = context.new_page()
     try:
         page.goto(address + root)
-        page.locator(".md-search__input").fill(query)
+        search(page, query)
         first = page.locator(".md-search-result__item").first
         first.wait_for(state="attached", timeout=15_000)
         assert page.locator(".md-search-result__item mark").count() > 0
@@ -85,9 +91,7 @@ def test_a_chinese_word_is_searched_whole(context, address):
     page = context.new_page()
     try:
         page.goto(f"{address}zh/")
-        wait_for_search(page)
-        page.locator(".md-search__input").fill("学习率")
-        page.locator(".md-search__input").press("End")  # the search listens to keys
+        search(page, "学习率")
         first = page.locator(".md-search-result__item h1").first
         first.wait_for(state="attached", timeout=15_000)
         assert first.text_content().replace("\u200b", "") == "学习率的选择"
@@ -99,9 +103,7 @@ def test_search_finds_nothing_that_is_not_there(context, address):
     page = context.new_page()
     try:
         page.goto(address)
-        wait_for_search(page)
-        # Keys, not fill(): the theme searches when a key is released.
-        page.locator(".md-search__input").press_sequentially("zzyzxquux")
+        search(page, "zzyzxquux")
         page.get_by_text("No matching documents").wait_for(state="attached")
         assert page.locator(".md-search-result__item").count() == 0
     finally:
