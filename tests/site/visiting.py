@@ -62,7 +62,8 @@ def nothing_is_asked_for(context, address, name):
     page.on("request", lambda request: requests.append(request))
     page.on("console", lambda m: messages.append(m.text) if m.type in {"error", "warning"} else 0)
     page.on("response", lambda r: messages.append(f"{r.status} {r.url}") if r.status >= 400 else 0)
-    page.goto(address + name, wait_until="networkidle")
+    page.goto(address + name, wait_until="load")  # on a busy machine the network may idle before
+    page.wait_for_load_state("networkidle")
     wait_for_search(page)
     loaded = len(requests)
     yield page
