@@ -104,7 +104,7 @@ def draw(result: dict[str, Any], lang: str) -> Any:
 
     t = {
         "en": {
-            "init": "1. initialise W, b",
+            "init": "1. initialize W, b",
             "batch": "take a mini-batch",
             "zero": "zero the gradients",
             "forward": "2. forward pass",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,17 +28,12 @@ from bpref.regression.document import (
 )
 from bpref.regression.history import History
 from bpref.regression.report_target import FEW_ROWS, Part, Target, rows_of
+from bpref.regression.scores import LOSSES, loss_unit
 from bpref.regression.wording import listed, short
 
-__all__ = ["Part", "Report", "loss_unit", "write_report"]
+__all__ = ["Part", "Report", "write_report"]
 
 Array = NDArray[np.float64]
-
-LOSSES: Final = {
-    "mse": "mean squared error",
-    "mae": "mean absolute error",
-    "huber": "Huber loss",
-}
 
 
 @dataclass(frozen=True)
@@ -61,37 +56,6 @@ class Report:
     scores: dict[str, Any]
     verdict: str
     files: list[Path]
-
-
-def loss_unit(loss: str, std: Array) -> tuple[float, str]:
-    """Return the factor from the losses of a history to the unit of the target, and their name.
-
-    The network learns the standardised target. For one target the factor is a power of its
-    standard deviation; the mean over several targets has no unit, and stays as it is.
-
-    Parameters
-    ----------
-    loss : str
-        As in `Config`.
-    std : ndarray, shape (m,)
-        Of the targets, by which they were divided.
-
-    Returns
-    -------
-    factor : float
-    name : str
-
-    Examples
-    --------
-    >>> loss_unit("mse", np.array([3.0]))
-    (9.0, 'mean squared error')
-    >>> loss_unit("mae", np.array([3.0, 1.0]))
-    (1.0, 'mean absolute error (standardised)')
-    """
-    std = np.asarray(std, dtype=np.float64)
-    if std.shape != (1,):
-        return 1.0, f"{LOSSES[loss]} (standardised)"
-    return float(std[0] if loss == "mae" else std[0] ** 2), LOSSES[loss]
 
 
 def write_report(

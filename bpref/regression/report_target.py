@@ -13,14 +13,13 @@ from bpref.regression import plotting
 from bpref.regression.baseline import Baseline
 from bpref.regression.bootstrap import LEVEL, Interval, paired_difference, score_intervals
 from bpref.regression.document import Block, Heading, Paragraph, Picture, Table
-from bpref.regression.scores import METRICS, scores
+from bpref.regression.scores import METRICS, NAMES, scores, shown
 from bpref.regression.wording import digits
 
 Array = NDArray[np.float64]
 
 FEW_ROWS: Final = 10  # below, an interval says too little to call one model the better one
 MOST_TARGETS: Final = 6  # with figures; the tables have all
-NAMES: Final = {"mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class Target:
             [
                 (
                     NAMES[metric],
-                    *(show(found[metric], metric) for found in self.scores.values()),
+                    *(shown(found[metric], metric) for found in self.scores.values()),
                     span_of(self.interval[metric], metric),
                 )
                 for metric in METRICS
@@ -157,8 +156,8 @@ class Target:
             [
                 (
                     rival.name,
-                    show(mse_of(self.y, guess)) if guess is not None else "—",
-                    show(float(scores(self.y, guess)["r2"]), "r2") if guess is not None else "—",
+                    shown(mse_of(self.y, guess)) if guess is not None else "—",
+                    shown(float(scores(self.y, guess)["r2"]), "r2") if guess is not None else "—",
                     span_of(difference),
                 )
                 for rival, guess, difference in zip(
@@ -182,7 +181,7 @@ class Target:
             f"predicted-{number}",
             plotting.to_svg(plotting.plot_predicted(self.y, self.prediction, self.name)),
             f"Scatter plot of predicted against true {self.name}; R² is "
-            f"{show(self.scores[self.judged]['r2'], 'r2')}.",
+            f"{shown(self.scores[self.judged]['r2'], 'r2')}.",
             f"Predicted against true: {drawn}. On the line a prediction is perfect.",
         )
         yield Picture(
@@ -215,16 +214,9 @@ def mse_of(y: Array, guess: Array | None) -> float:
     return float("nan") if guess is None else float(scores(y, guess)["mse"])
 
 
-def show(value: float, metric: str = "mse") -> str:
-    """Return a score as text."""
-    if not np.isfinite(value):
-        return "not defined"
-    return f"{value:.3f}" if metric == "r2" else digits(value)
-
-
 def span_of(found: Interval | None, metric: str = "mse") -> str:
     """Return an interval as text."""
-    return f"{show(found.low, metric)} to {show(found.high, metric)}" if found else "—"
+    return f"{shown(found.low, metric)} to {shown(found.high, metric)}" if found else "—"
 
 
 def ends_of(found: Interval | None) -> list[float] | None:

@@ -29,11 +29,10 @@ from bpref.regression.progress import progress
 from bpref.regression.recipe import Recipe
 from bpref.regression.run_folder import Model, RunFolder
 from bpref.regression.saving import Saving
-from bpref.regression.scores import METRICS, scores
+from bpref.regression.scores import METRICS, NAMES, loss_unit, scores, shown
 from bpref.regression.tensorboard import TensorBoard
-from bpref.regression.wording import digits, path_name, short, visible
+from bpref.regression.wording import path_name, short, visible
 
-NAMES = {"mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
 MOST_COLUMNS = 20  # in what is printed; the report has all
 
 
@@ -307,8 +306,6 @@ def sizes_of(config: Config, preprocessor: Preprocessor) -> tuple[int, ...]:
 
 def loss_factor(config: Config, preprocessor: Preprocessor) -> float:
     """Return the factor from a loss of the engine to the unit of the target."""
-    from bpref.regression.report import loss_unit
-
     std = np.array([column.std for column in preprocessor.targets])
     return loss_unit(config.loss, std)[0]
 
@@ -432,7 +429,7 @@ def scores_table(found: Mapping[str, Mapping[str, Any]]) -> str:
         parts = [part for part in ("train", "validation", "test") if part in of_target]
         lines.append(f"{visible(short(target)):20}" + "".join(f"{part:>12}" for part in parts))
         for metric in METRICS:
-            values = [_shown(of_target[part][metric], metric) for part in parts]
+            values = [shown(of_target[part][metric], metric) for part in parts]
             lines.append(f"  {NAMES[metric]:18}" + "".join(f"{value:>12}" for value in values))
     return "\n".join(lines)
 
@@ -447,12 +444,6 @@ def scores_of(part: str, y: Array, prediction: Array, targets: Sequence[str], se
         lines.append(f"{name}: {len(truth)} rows ({part}), with {LEVEL:.0%} interval")
         for metric, value in scores(truth, guess).items():
             span = spans[metric]
-            ends = f"{_shown(span.low, metric)} to {_shown(span.high, metric)}" if span else "none"
-            lines.append(f"  {NAMES[metric]:6}{_shown(float(value), metric):>12}   {ends}")
+            ends = f"{shown(span.low, metric)} to {shown(span.high, metric)}" if span else "none"
+            lines.append(f"  {NAMES[metric]:6}{shown(float(value), metric):>12}   {ends}")
     return "\n".join(lines)
-
-
-def _shown(value: float | None, metric: str) -> str:
-    if value is None or not np.isfinite(value):
-        return "undefined"
-    return f"{value:.3f}" if metric == "r2" else digits(value)

@@ -7,9 +7,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bpref.regression.wording import digits
+
 Array = NDArray[np.float64]
 
 METRICS: Final = ("mse", "rmse", "mae", "r2")
+NAMES: Final = {"mse": "MSE", "rmse": "RMSE", "mae": "MAE", "r2": "R²"}
+LOSSES: Final = {
+    "mse": "mean squared error",
+    "mae": "mean absolute error",
+    "huber": "Huber loss",
+}
 TINY: Final = 1e-290  # below, a mean of squares has lost digits
 
 
@@ -58,3 +66,47 @@ def scores(y: Array, prediction: Array) -> dict[str, Array]:
         "mae": np.mean(np.abs(error), axis=-1),
         "r2": r2,
     }
+
+
+def shown(score: float | None, metric: str = "mse") -> str:
+    """Return a score as text; None, as JSON has it, is a score that is not defined.
+
+    Examples
+    --------
+    >>> shown(7.64423), shown(0.87812, "r2"), shown(float("nan"), "r2")
+    ('7.644', '0.878', 'not defined')
+    """
+    if score is None or not np.isfinite(score):
+        return "not defined"
+    return f"{score:.3f}" if metric == "r2" else digits(score)
+
+
+def loss_unit(loss: str, std: Array) -> tuple[float, str]:
+    """Return the factor from the losses of a history to the unit of the target, and their name.
+
+    The network learns the standardised target. For one target the factor is a power of its
+    standard deviation; the mean over several targets has no unit, and stays as it is.
+
+    Parameters
+    ----------
+    loss : str
+        As in `Config`.
+    std : ndarray, shape (m,)
+        Of the targets, by which they were divided.
+
+    Returns
+    -------
+    factor : float
+    name : str
+
+    Examples
+    --------
+    >>> loss_unit("mse", np.array([3.0]))
+    (9.0, 'mean squared error')
+    >>> loss_unit("mae", np.array([3.0, 1.0]))
+    (1.0, 'mean absolute error (standardised)')
+    """
+    std = np.asarray(std, dtype=np.float64)
+    if std.shape != (1,):
+        return 1.0, f"{LOSSES[loss]} (standardised)"
+    return float(std[0] if loss == "mae" else std[0] ** 2), LOSSES[loss]

@@ -6,6 +6,7 @@ it (``a.b[2]``); after the bar stands a Python format specification, or
 * ``sci``, ``sci3``: LaTeX, ``4.0 \times 10^{-32}`` (one digit after the point, or three);
 * ``pct``, ``pct1``: a percentage with that many digits, ``12.3 %``.
 
+Between words a negative number has a minus, which a screen reader says; it skips a hyphen.
 A number that is not there stops the build.
 """
 
@@ -68,7 +69,10 @@ class NumberProcessor(Preprocessor):
     def run(self, lines: list[str]) -> list[str]:
         def replace(match: re.Match[str]) -> str:
             value = look_up(self.results, match["name"], match["path"])
-            return show(value, match["format"] or "")
+            text = show(value, match["format"] or "")
+            before = match.string[: match.start()]
+            between_words = before.count("$") % 2 == before.count("`") % 2 == 0
+            return re.sub(r"^-(?=\d)", "\u2212", text) if between_words else text
 
         shown = [REFERENCE.sub(replace, line) for line in lines]
         for line in shown:

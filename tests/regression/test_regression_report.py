@@ -18,7 +18,8 @@ from bpref.regression.columns import ColumnReport
 from bpref.regression.config import Config
 from bpref.regression.document import Heading, Paragraph, Table, to_html, to_markdown
 from bpref.regression.history import History
-from bpref.regression.report import Part, loss_unit, write_report
+from bpref.regression.report import Part, write_report
+from bpref.regression.scores import loss_unit
 
 HOSTILE = "</title><script>alert(1)</script> a|b *c* _d_ `e` $f$ [g](h) \\ & 体重"
 

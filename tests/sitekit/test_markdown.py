@@ -73,7 +73,8 @@ def test_formula_in_a_fence_stays_code():
 
 @pytest.fixture
 def results(tmp_path):
-    data = {"loss": 0.123456, "tiny": 4.04e-32, "share": 0.517, "runs": [{"n": 3}, {"n": 40000}]}
+    data = {"loss": 0.123456, "tiny": 4.04e-32, "share": 0.517, "change": -0.052}
+    data["runs"] = [{"n": 3}, {"n": 40000}]
     (tmp_path / "claim.json").write_text(json.dumps(data), encoding="utf-8")
     return {"sitekit.markdown.numbers": {"results": str(tmp_path)}}
 
@@ -95,6 +96,13 @@ def test_number_is_injected(results, reference, shown):
 def test_number_inside_a_formula(results):
     html = convert("$10 \\cdot {{ claim.tiny | sci }}$", **results, **KATEX)
     assert "4.0 \\times 10^{-32}" in html
+
+
+def test_a_negative_number_has_a_minus_between_words_and_a_hyphen_in_formulas_and_code(results):
+    share, number = "{{ claim.change | pct1 }}", "{{ claim.change | .2f }}"
+    html = convert(f"$1$, from {share} to {number}, `x = {number}`", **results)
+    assert html.endswith(", from \u22125.2\u00a0% to \u22120.05, <code>x = -0.05</code></p>")
+    assert ">-0.05</annotation>" in convert(f"${number}$", **results, **KATEX)
 
 
 def test_number_in_a_table(results):
