@@ -66,7 +66,7 @@ CLAIMS = (
         "{{ reinforcement_learning.sampled.mean.worst_z.max | .1f }} with a baseline.",
         zh="{{ reinforcement_learning.sampled.draws }} 次各取 "
         "{{ reinforcement_learning.sampled.samples | ,d }} 个样本，均值的各分量与精确梯度相差都不"
-        "超过若干个标准误：无基线时 "
+        "超过若干个标准误差：无基线时 "
         "{{ reinforcement_learning.sampled.none.worst_z.max | .1f }} 个，有基线时 "
         "{{ reinforcement_learning.sampled.mean.worst_z.max | .1f }} 个。",
         # Five components, 20 draws: beyond four standard errors once in 80 such runs.
@@ -360,7 +360,7 @@ def draw_samples(result: dict[str, Any], lang: str) -> Figure:
             "grid: variance of the gradient",
             "bandit: worst distance, standard errors",
         ),
-        "zh": (("无基线", "有基线"), "网格：梯度的方差", "老虎机：最大偏差（标准误）"),
+        "zh": (("无基线", "有基线"), "网格：梯度的方差", "老虎机：最大偏差（标准误差）"),
     }[lang]
     colours = (style.SERIES[1], style.SERIES[0])
     spreads = (
