@@ -134,7 +134,7 @@ def test_a_measured_claim_has_repeats_and_a_spread(name):
     if claim.exact:
         return
     result = run.read_result(experiment)
-    assert claims.repeats(claim, result) >= 5
+    assert claims.repeats(claim, result) >= 10
     low, high = (look_up(run.RESULTS, experiment, path) for path in claim.spread)
     assert low <= high
 
